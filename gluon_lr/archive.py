@@ -1,0 +1,130 @@
+"""A snapshot as a file: numpy's zip of arrays and a JSON of everything else. Nothing in it can execute code."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+from .errors import RecordError
+from .files import atomic, digest
+from .snapshot import Snapshot
+
+VERSION = 1
+_DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile,
+           zlib.error, NotImplementedError, OverflowError, RecursionError, MemoryError, SyntaxError)  # fmt: skip
+
+
+def write(path: Any, snapshot: Snapshot, notes: Dict[str, Any]) -> None:
+    """Write ``snapshot`` and ``notes`` (plain values) to ``path``, whole or not at all."""
+    arrays: List[np.ndarray] = []
+    trainer = snapshot.trainer
+    if trainer is not None:
+        scheduler = trainer["scheduler"]
+        # A scheduler is code: what is stored is which one it was, and the numbers that MXNet's own ones change.
+        trainer = {key: value for key, value in trainer.items() if key != "scheduler"}
+        trainer["scheduler_kind"] = None if scheduler is None else type(scheduler).__name__
+    body = {
+        "version": VERSION,
+        "notes": notes,
+        "parameters": _pack(snapshot.parameters, arrays),
+        "gradients": _pack(snapshot.gradients, arrays),
+        "fresh": snapshot.fresh,
+        "trainer": _pack(trainer, arrays),
+    }
+    described = json.dumps({"body": body, "sha256": digest(body)})
+    with atomic(Path(path)) as stream:
+        np.savez(
+            stream,
+            description=np.frombuffer(described.encode("utf-8"), np.uint8),
+            **{f"array{i}": array for i, array in enumerate(arrays)},
+        )
+
+
+def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, Any]]:
+    """The snapshot and notes of a file that :func:`write` made.
+
+    Args:
+        path: the file.
+        as_numpy_arrays: parameters as ``mx.np`` arrays, for a net in that mode. Optimizer states are always classic.
+
+    Raises:
+        RecordError: the file is missing, damaged or of another version; its name is in the text.
+    """
+    try:
+        # Read first, parse then: what numpy sees is one moment of the file, and every member's CRC is checked.
+        content = io.BytesIO(Path(path).read_bytes())
+        with np.load(content, allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members.files}
+        described = json.loads(arrays["description"].tobytes().decode("utf-8"))
+        body = described["body"]
+        intact = digest(body) == described["sha256"]
+        version = body["version"]
+    except FileNotFoundError as error:
+        raise RecordError(f"{path}: is not there") from error
+    except _DAMAGE as error:
+        raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts anew") from error
+    if not intact:
+        raise RecordError(f"{path}: is damaged (its checksum does not fit). Delete it; the run starts anew")
+    if version != VERSION:
+        raise RecordError(f"{path}: has the format version {version}, this gluon_lr reads {VERSION}. Use the newer one")
+    try:
+        trainer = _unpack(body["trainer"], arrays, False)
+        if trainer is not None:
+            for updater in trainer["updaters"]:
+                # Not yet on the trainer's context: MXNet moves a state there at its first use.
+                updater["synced"] = dict.fromkeys(updater["states"], False)
+        snapshot = Snapshot(
+            _unpack(body["parameters"], arrays, as_numpy_arrays),
+            _unpack(body["gradients"], arrays, as_numpy_arrays),
+            body["fresh"],
+            trainer,
+        )
+    except _DAMAGE as error:
+        raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts anew") from error
+    return snapshot, body["notes"]
+
+
+def _pack(value: Any, arrays: List[np.ndarray]) -> Any:
+    """Nested state → JSON; each array goes to ``arrays`` and leaves its number."""
+    if hasattr(value, "asnumpy"):
+        arrays.append(value.asnumpy())
+        return {"array": len(arrays) - 1}
+    if isinstance(value, dict):
+        return {"dict": [[_pack(key, arrays), _pack(part, arrays)] for key, part in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(part, arrays) for part in value]}
+    if isinstance(value, list):
+        return {"list": [_pack(part, arrays) for part in value]}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise RecordError(
+        f"cannot write a {type(value).__name__} to a snapshot file: only arrays, numbers, texts and their collections"
+    )
+
+
+def _unpack(value: Any, arrays: Dict[str, np.ndarray], as_numpy_arrays: bool) -> Any:
+    import mxnet as mx
+
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "array":
+        found = arrays[f"array{content}"]
+        make = mx.np.array if as_numpy_arrays else mx.nd.array
+        return make(found, dtype=found.dtype)
+    if kind == "dict":
+        return {_unpack(k, arrays, as_numpy_arrays): _unpack(v, arrays, as_numpy_arrays) for k, v in content}
+    parts = [_unpack(part, arrays, as_numpy_arrays) for part in content]
+    if kind == "tuple":
+        return tuple(parts)
+    if kind == "list":
+        return parts
+    raise ValueError(f"unknown kind {kind!r}")

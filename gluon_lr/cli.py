@@ -1,0 +1,101 @@
+"""What every command line here shares: one line an error, exit codes, and arguments checked before work begins."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from typing import Callable, List, NoReturn, Optional
+
+from .errors import GluonLRError, UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` whose error is one line that names the remedy, and that takes no abbreviations."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
+def run(main: Callable[[Optional[List[str]]], int]) -> NoReturn:
+    """Run a command line's ``main`` and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
+    prog = getattr(sys.modules["__main__"].__spec__, "name", "gluon_lr").replace(".__main__", "")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        code = main(None)
+        sys.stdout.flush()
+    except GluonLRError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; point stdout away so that the interpreter's own flush is silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        print(f"{prog}: {error}. Free space or name another folder, then run it again", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+def positive_int(text: str) -> int:
+    """A whole number of at least 1, for ``type=``."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; expected 1 or more") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is too small; expected 1 or more")
+    return value
+
+
+def seeds(text: str) -> List[int]:
+    """Seeds such as ``0``, ``0-4`` or ``1,3,5-7``, for ``type=``.
+
+    Example:
+        >>> seeds("1,3,5-7")
+        [1, 3, 5, 6, 7]
+    """
+    chosen: List[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise argparse.ArgumentTypeError(f"{text!r} names no seeds; expected numbers such as 0, 0-4 or 1,3,5")
+        low, high = int(first), int(last or first)
+        if high < low or high - low >= 1000 or high >= 2**31:
+            raise argparse.ArgumentTypeError(f"{part!r} is no range of seeds; expected first-last, at most 1000 of them")
+        chosen.extend(range(low, high + 1))
+    return list(dict.fromkeys(chosen))
+
+
+def choice_list(choices: List[str]) -> Callable[[str], List[str]]:
+    """A comma-separated selection of ``choices`` in their own order, for ``type=``."""
+
+    def parse(text: str) -> List[str]:
+        wanted = [part.strip() for part in text.split(",")]
+        unknown = [name for name in wanted if name not in choices]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"unknown {unknown[0]!r}; expected some of {','.join(choices)}")
+        return [name for name in choices if name in wanted]
+
+    return parse
+
+
+def check_context(text: str) -> str:
+    """A context's name: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``, for ``type=``; whether there is one shows later."""
+    kind, colon, index = text.partition(":")
+    if kind not in ("auto", "cpu", "gpu") or (colon and (kind != "gpu" or not index.isdecimal())):
+        raise argparse.ArgumentTypeError(f"unknown context {text!r}; expected auto, cpu, gpu or gpu:1")
+    return text
+
+
+def usage(condition: bool, message: str) -> None:
+    """Raise :class:`UsageError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise UsageError(message)

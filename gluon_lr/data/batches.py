@@ -1,0 +1,209 @@
+"""Arrays in memory → mini-batches on a context, in an order that a seed and an epoch determine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from ..errors import UsageError
+from .formats import parse_cifar, parse_idx, read_content
+from .sources import CIFAR10, FASHION_MNIST, Located, obtain
+
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR10_STD = (0.2023, 0.1994, 0.2010)
+
+Transform = Callable[[np.ndarray], np.ndarray]
+
+
+def to_unit(images: np.ndarray) -> np.ndarray:
+    """Unsigned bytes → float32 in 0…1, as Gluon's ``ToTensor`` has them.
+
+    Example:
+        >>> to_unit(np.array([0, 255], np.uint8)).tolist()
+        [0.0, 1.0]
+    """
+    return images.astype(np.float32) / np.float32(255)
+
+
+def normalize_cifar10(images: np.ndarray) -> np.ndarray:
+    """Unsigned bytes ``(n, 3, 32, 32)`` → float32, each channel less its mean and over its deviation."""
+    mean = np.array(CIFAR10_MEAN, np.float32).reshape(1, 3, 1, 1)
+    std = np.array(CIFAR10_STD, np.float32).reshape(1, 3, 1, 1)
+    return (to_unit(images) - mean) / std
+
+
+class ArrayBatches:
+    """Mini-batches of arrays in memory; iterating it once is one epoch.
+
+    Args:
+        images: ``(n, …)``, any type that ``transform`` takes.
+        labels: ``(n,)`` whole numbers.
+        batch_size: examples a batch; the last one of an epoch holds what is left.
+        shuffle: a new order each epoch, drawn from ``numpy.random.Generator`` seeded with (seed, epoch), so that any
+            epoch's order can be had again without the ones before it.
+        seed: see ``shuffle``.
+        transform: batch of images → float32 array.
+
+    Attributes:
+        epoch: the epoch that the next iteration serves; set it to go on in the middle of a training.
+
+    Raises:
+        UsageError: lengths differ, there is nothing to iterate, or the batch size is not positive.
+
+    Example:
+        >>> batches = ArrayBatches(np.zeros((5, 1), np.uint8), np.arange(5), batch_size=2)
+        >>> [len(y) for X, y in batches]
+        [2, 2, 1]
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        transform: Transform = to_unit,
+    ) -> None:
+        if len(images) != len(labels):
+            raise UsageError(f"{len(images)} images but {len(labels)} labels: expected as many of each")
+        if len(images) == 0:
+            raise UsageError("no images: a loader needs at least one")
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}: expected at least 1")
+        self.images, self.labels = images, np.asarray(labels)
+        self.batch_size, self.shuffle, self.seed, self.transform = int(batch_size), shuffle, seed, transform
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The indices of the images in the order in which ``epoch`` serves them."""
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
+
+    def __iter__(self) -> Iterator[Tuple[Any, Any]]:
+        order = self.order(self.epoch)
+        self.epoch += 1
+        array = _array_function()
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            yield array(self.transform(self.images[chosen])), array(self.labels[chosen].astype(np.float32))
+
+
+def _array_function() -> Callable[[np.ndarray], Any]:
+    """``mx.np.array`` or ``mx.nd.array``, as the user's mode asks."""
+    import mxnet as mx
+
+    return mx.np.array if mx.util.is_np_array() else mx.nd.array
+
+
+class ContinuousBatchSampler:
+    """Batches of indices without end: the sampler is gone through again and again.
+
+    Args:
+        sampler: a ``gluon.data.Sampler`` or anything that can be iterated again, of indices.
+        batch_size: indices a batch. Batches run over the sampler's end, so every batch is full.
+
+    Raises:
+        UsageError: the batch size is not positive; or, when iterated, the sampler is empty.
+
+    Source: MXNet's *Learning Rate Finder* tutorial.
+
+    Example:
+        >>> batches = iter(ContinuousBatchSampler([0, 1, 2], 2))
+        >>> [next(batches) for _ in range(3)]
+        [[0, 1], [2, 0], [1, 2]]
+    """
+
+    def __init__(self, sampler: Any, batch_size: int) -> None:
+        if batch_size < 1:
+            raise UsageError(f"batch_size is {batch_size}: expected at least 1")
+        self._sampler = sampler
+        self._batch_size = batch_size
+
+    def __iter__(self) -> Iterator[List[int]]:
+        batch: List[int] = []
+        while True:
+            empty = True
+            for index in self._sampler:
+                empty = False
+                batch.append(index)
+                if len(batch) == self._batch_size:
+                    yield batch
+                    batch = []
+            if empty:
+                raise UsageError("the sampler is empty: there is nothing to make a batch of")
+
+
+def fashion_mnist_arrays(located: Located) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training images ``(60000, 1, 28, 28)`` and labels, test images ``(10000, 1, 28, 28)`` and labels, as bytes."""
+    shapes = [(60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,)]
+    arrays = []
+    for file, shape in zip(FASHION_MNIST.files, shapes):
+        path = located.folder / file.name
+        arrays.append(parse_idx(read_content(path, file.size), shape, str(path)))
+    train, train_labels, test, test_labels = arrays
+    return train[:, None], train_labels, test[:, None], test_labels
+
+
+def cifar10_arrays(located: Located) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training images ``(50000, 3, 32, 32)`` and labels, test images ``(10000, 3, 32, 32)`` and labels, as bytes."""
+    parts = []
+    for file in CIFAR10.files:
+        path = Path(located.folder / file.name)
+        parts.append(parse_cifar(read_content(path, file.size), 10_000, str(path)))
+    train = np.concatenate([images for images, _ in parts[:5]])
+    labels = np.concatenate([labels for _, labels in parts[:5]])
+    return train, labels, parts[5][0], parts[5][1]
+
+
+def load_data_fashion_mnist(
+    batch_size: int,
+    data_dir: Optional[os.PathLike] = None,
+    seed: int = 0,
+    limit: Optional[int] = None,
+    evaluation_batch_size: int = 1000,
+) -> Tuple[ArrayBatches, ArrayBatches]:
+    """Fashion-MNIST's training and test iterators of ``(X, y)``, ``X`` of shape ``(batch, 1, 28, 28)`` in 0…1.
+
+    Args:
+        batch_size: training images a batch; the chapter takes 256.
+        data_dir: where to look first and fetch to; default ``$MXNET_HOME/datasets``.
+        seed: of the training batches' order.
+        limit: only the first so many training images, and as many test images; default all.
+        evaluation_batch_size: test images a batch. It changes no result, only the time.
+
+    Raises:
+        DataError: the data can neither be found nor fetched.
+
+    Source: the chapter's function of the same name in d2l.
+    """
+    train, train_labels, test, test_labels = fashion_mnist_arrays(obtain(FASHION_MNIST, data_dir))
+    return (
+        ArrayBatches(train[:limit], train_labels[:limit], batch_size, shuffle=True, seed=seed),
+        ArrayBatches(test[:limit], test_labels[:limit], evaluation_batch_size),
+    )
+
+
+def load_data_cifar10(
+    batch_size: int,
+    data_dir: Optional[os.PathLike] = None,
+    seed: int = 0,
+    limit: Optional[int] = None,
+    evaluation_batch_size: int = 500,
+) -> Tuple[ArrayBatches, ArrayBatches]:
+    """CIFAR-10's training and test iterators of ``(X, y)``, ``X`` normalized, of shape ``(batch, 3, 32, 32)``.
+
+    Arguments and errors are those of :func:`load_data_fashion_mnist`; the normalization is the tutorial's.
+    """
+    train, train_labels, test, test_labels = cifar10_arrays(obtain(CIFAR10, data_dir))
+    return (
+        ArrayBatches(train[:limit], train_labels[:limit], batch_size, True, seed, normalize_cifar10),
+        ArrayBatches(test[:limit], test_labels[:limit], evaluation_batch_size, transform=normalize_cifar10),
+    )

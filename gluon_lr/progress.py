@@ -1,0 +1,98 @@
+"""Progress bars that follow the records on disk, and so show every process's and machine's work alike."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, Sequence
+
+from .errors import RecordError
+from .records import RunSpec, read_record, record_path
+
+_EVERY = 0.5  # seconds
+
+
+def epochs_done(specs: Sequence[RunSpec], folder: Path) -> Dict[str, int]:
+    """Key → epochs that a run has behind it, of those that have a readable record."""
+    done = {}
+    for spec in specs:
+        with contextlib.suppress(RecordError):
+            done[spec.key] = read_record(record_path(folder, spec)).epochs
+    return done
+
+
+@contextlib.contextmanager
+def bars(specs: Sequence[RunSpec], folder: Path, progress: bool) -> Iterator[None]:
+    """Draw a bar a run and one overall, with the time left, while the block runs; on a terminal only."""
+    if not (progress and specs and sys.stderr.isatty()):
+        yield
+        return
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    stop = threading.Event()
+    shown = _Bars(specs, folder)
+
+    def follow() -> None:
+        while not stop.wait(_EVERY):
+            shown.refresh()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        with logging_redirect_tqdm():
+            yield
+    finally:
+        stop.set()
+        thread.join()
+        shown.close()
+
+
+class _Bars:
+    """One line overall, and below it a line for each run that is under way."""
+
+    def __init__(self, specs: Sequence[RunSpec], folder: Path) -> None:
+        from tqdm import tqdm
+
+        self._new = tqdm
+        self._specs, self._folder = specs, folder
+        done = sum(epochs_done(specs, folder).values())
+        total = sum(spec.epochs for spec in specs)
+        self._overall = tqdm(total=total, initial=done, desc="all runs", unit="epoch", position=0)
+        self._lines: Dict[str, Any] = {}
+        self._slots: Dict[str, int] = {}
+
+    def refresh(self) -> None:
+        done = epochs_done(self._specs, self._folder)
+        self._overall.n = sum(done.values())
+        self._overall.refresh()
+        for spec in self._specs:
+            if spec.key not in done:
+                continue
+            if done[spec.key] >= spec.epochs:
+                self._close(spec.key)
+                continue
+            if spec.key not in self._lines:
+                taken = set(self._slots.values())
+                self._slots[spec.key] = next(i for i in range(1, len(self._specs) + 1) if i not in taken)
+                self._lines[spec.key] = self._new(
+                    total=spec.epochs,
+                    initial=done[spec.key],
+                    desc=spec.key,
+                    unit="epoch",
+                    position=self._slots[spec.key],
+                    leave=False,
+                )
+            self._lines[spec.key].n = done[spec.key]
+            self._lines[spec.key].refresh()
+
+    def _close(self, key: str) -> None:
+        if key in self._lines:
+            self._lines.pop(key).close()
+            self._slots.pop(key)
+
+    def close(self) -> None:
+        for key in list(self._lines):
+            self._close(key)
+        self._overall.close()

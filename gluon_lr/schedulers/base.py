@@ -1,0 +1,130 @@
+"""The base of every schedule here: a pure function of the number of updates that MXNet accepts as its own."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+from mxnet.lr_scheduler import LRScheduler
+
+from ..errors import UsageError
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler(LRScheduler):
+    """A schedule: calling it with t updates gives the rate, and changes nothing.
+
+    MXNet counts updates from one: the first update of a training asks for ``schedule(1)``, and
+    ``trainer.learning_rate`` before it for ``schedule(0)``. What ``t`` counts is up to the caller; a trainer counts
+    updates, and :class:`~gluon_lr.schedulers.PerEpochScheduler` turns them into epochs.
+
+    Subclasses are dataclasses: their fields are the constructor's arguments, so that ``repr`` is the constructor call
+    and equality, hash, pickle and copies need no further code. They are immutable. MXNet's optimizers write their own
+    ``learning_rate`` (Adam's default, 0.001, without being asked) into ``scheduler.base_lr``: here that is logged as
+    a warning and has no effect.
+
+    Attributes:
+        length: the t from which on the schedule stays as it is; None where it never does.
+    """
+
+    length: Optional[float] = None
+
+    def __init__(self) -> None:  # LRScheduler's arguments belong to its own subclasses
+        pass
+
+    def __call__(self, num_update: float) -> float:
+        raise TypeError(f"{type(self).__name__} does not say how its rate follows from the number of updates")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__dict__ and not hasattr(type(self), name) or name in self._unset_fields():
+            object.__setattr__(self, name, value)
+        elif name == "base_lr":
+            if value != self.base_lr:
+                log.warning("learning_rate=%g is without effect: the optimizer follows %r", value, self)
+        else:
+            raise AttributeError(f"a schedule is immutable: make a new {type(self).__name__} with another {name}")
+
+    def _unset_fields(self) -> Any:
+        return set(getattr(self, "__dataclass_fields__", ())) - set(self.__dict__)
+
+    @property
+    def base_lr(self) -> float:
+        """The rate that the schedule is built on; what GluonCV's and MXNet's scripts read under this name."""
+        return self(0)
+
+    def values(self, n: int) -> np.ndarray:
+        """The rates at t = 0 … n−1, shape ``(n,)``; drawing a schedule leaves it as it was."""
+        return np.array([self(t) for t in range(n)])
+
+    def plot(self, n: int, ax: Any = None, **style: Any) -> Any:
+        """Draw the rates at t = 0 … n−1.
+
+        Args:
+            n: how many.
+            ax: matplotlib axes; default new ones.
+            style: passed on to ``ax.plot``.
+
+        Returns:
+            The axes.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(figsize=(5, 3))
+        ax.plot(range(n), self.values(n), **style)
+        ax.set_xlabel("t (updates, or what the schedule counts)")
+        ax.set_ylabel("learning rate")
+        return ax
+
+
+@dataclass(eq=False)
+class ForeignScheduler(Scheduler):
+    """A scheduler of MXNet's or GluonCV's, or any callable, made pure: every call works on a fresh copy.
+
+    Args:
+        scheduler: the object; it is copied now and never touched again.
+    """
+
+    scheduler: Any
+
+    def __post_init__(self) -> None:
+        self.__dict__["scheduler"] = copy.deepcopy(self.scheduler)
+
+    def __call__(self, num_update: float) -> float:
+        # Their state is flat numbers that they rebind, so that a shallow copy is enough and cheap.
+        return float(copy.copy(self.scheduler)(num_update))
+
+    @property
+    def base_lr(self) -> float:
+        return getattr(self.scheduler, "base_lr", None) or self(0)
+
+    def __repr__(self) -> str:
+        state = ", ".join(f"{key}={value!r}" for key, value in sorted(vars(self.scheduler).items()))
+        return f"ForeignScheduler({type(self.scheduler).__name__}({state}))"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ForeignScheduler) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+def pure(schedule: Any) -> Scheduler:
+    """``schedule`` itself where it is pure, a pure copy of an MXNet or GluonCV scheduler, a constant of a number.
+
+    Raises:
+        UsageError: it can be called by nobody.
+    """
+    if isinstance(schedule, Scheduler):
+        return schedule
+    if isinstance(schedule, (int, float)) and not isinstance(schedule, bool):
+        from .policies import ConstantScheduler
+
+        return ConstantScheduler(float(schedule))
+    if callable(schedule):
+        return ForeignScheduler(schedule)
+    raise UsageError(f"{schedule!r} is no schedule: expected a scheduler, a number, or a function of the updates")

@@ -1,0 +1,317 @@
+"""Exact capture and restore of a net and its trainer: in memory, or on disk without pickles.
+
+What is captured: every parameter on every context (BatchNorm's running statistics are parameters too), gradients that
+are still to be used, every updater's optimizer state, the optimizer's own counters and numbers (update counts, rate,
+``rescale_grad``, weight decay, Nadam's momentum schedule …), the attached scheduler and its state, and AMP's loss
+scaler. What cannot be captured is MXNet's random state: it can only be seeded (see :func:`preserved`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import signal
+import threading
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .errors import RecordError, UsageError
+
+# The optimizer's attributes that are links to other objects, not state.
+_LINKS = {"param_dict", "lr_scheduler", "idx2name", "sym_info", "_index_update_count"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A net's and its trainer's whole state at one moment; :func:`restore` puts it back.
+
+    Attributes:
+        parameters: structural name → its arrays, one a context.
+        gradients: structural name → its gradient arrays, where they are still to be used.
+        fresh: structural name → whether each context's gradient waits for a step.
+        trainer: optimizer, updaters, scheduler and scaler; None for a snapshot of the net alone.
+    """
+
+    parameters: Dict[str, List[Any]]
+    gradients: Dict[str, List[Any]]
+    fresh: Dict[str, List[bool]]
+    trainer: Optional[Dict[str, Any]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the arrays of this snapshot."""
+        return sum(array.size * _itemsize(array) for array in _arrays([self.parameters, self.gradients, self.trainer]))
+
+
+def capture(net: Any, trainer: Any = None) -> Snapshot:
+    """Copy the whole state of ``net`` and, where given, ``trainer``.
+
+    Args:
+        net: a Gluon block whose parameters are all initialized.
+        trainer: the ``gluon.Trainer`` that updates it.
+
+    Raises:
+        UsageError: a parameter is not initialized, or the trainer updates on its kvstore, whose copy of the weights
+            cannot be set back.
+    """
+    parameters, gradients, fresh = {}, {}, {}
+    for name, parameter in _parameters(net).items():
+        if parameter._data is None:
+            raise UsageError(
+                f"parameter {name} is not initialized: call net.initialize() and run one batch through the net first"
+            )
+        parameters[name] = [array.copy() for array in parameter.list_data()]
+        if parameter.grad_req == "null":
+            continue
+        fresh[name] = [bool(array._fresh_grad) for array in parameter.list_data()]
+        if parameter.grad_req == "add" or any(fresh[name]):
+            gradients[name] = [array.copy() for array in parameter.list_grad()]
+    return Snapshot(parameters, gradients, fresh, None if trainer is None else _capture_trainer(trainer))
+
+
+def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
+    """Put a snapshot back in place, bit for bit: every array and object that the caller holds stays valid.
+
+    Args:
+        snapshot: from :func:`capture` or :func:`load`.
+        net: the net it was taken of, or another of the same architecture.
+        trainer: likewise; None leaves it alone.
+
+    Raises:
+        RecordError: the net's parameters have other names, shapes or contexts than the snapshot's. Nothing is changed.
+    """
+    own = _parameters(net)
+    _check_same_architecture(snapshot, own)
+    with _uninterrupted():
+        for name, parameter in own.items():
+            for saved, array in zip(snapshot.parameters[name], parameter.list_data()):
+                saved.copyto(array)
+            for saved, array in zip(snapshot.gradients.get(name, ()), _gradients(parameter)):
+                saved.copyto(array)
+            for saved, array in zip(snapshot.fresh.get(name, ()), parameter.list_data()):
+                array._fresh_grad = saved
+        if trainer is not None and snapshot.trainer is not None:
+            _restore_trainer(snapshot.trainer, trainer)
+
+
+@contextlib.contextmanager
+def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None) -> Iterator[Snapshot]:
+    """Whatever happens to ``net`` and ``trainer`` in the block leaves no trace, also when the block raises.
+
+    Args:
+        net: a Gluon block, initialized.
+        trainer: its trainer.
+        seed: MXNet's random state can neither be read nor set, only seeded: with a number, MXNet's generator is
+            seeded with it when the block ends, so that what follows does not depend on what the block drew.
+
+    Example:
+        >>> import mxnet as mx
+        >>> net = mx.gluon.nn.Dense(1, in_units=2)
+        >>> net.initialize(mx.init.One())
+        >>> with preserved(net):
+        ...     net.weight.set_data(mx.nd.zeros((1, 2)))
+        >>> net.weight.data().asnumpy().tolist()
+        [[1.0, 1.0]]
+    """
+    snapshot = capture(net, trainer)
+    try:
+        yield snapshot
+    finally:
+        restore(snapshot, net, trainer)
+        if seed is not None:
+            import mxnet as mx
+
+            mx.random.seed(seed)
+
+
+def _parameters(net: Any) -> Dict[str, Any]:
+    """Structural name → parameter; unlike a parameter's own name it does not depend on what was built before."""
+    return net._collect_params_with_prefix()
+
+
+def _gradients(parameter: Any) -> List[Any]:
+    return parameter.list_grad() if parameter.grad_req != "null" else []
+
+
+def _check_same_architecture(snapshot: Snapshot, own: Dict[str, Any]) -> None:
+    for missing in (set(own) - set(snapshot.parameters), set(snapshot.parameters) - set(own)):
+        if missing:
+            raise RecordError(
+                f"the snapshot is of another net: parameter {sorted(missing)[0]} is in one of the two only. "
+                "Restore it into the net it was taken of"
+            )
+    for name, parameter in own.items():
+        if parameter._data is None:
+            raise RecordError(f"parameter {name} is not initialized: initialize the net before restoring into it")
+        saved, arrays = snapshot.parameters[name], parameter.list_data()
+        if len(saved) != len(arrays):
+            raise RecordError(f"the snapshot has {name} on {len(saved)} contexts, the net has it on {len(arrays)}")
+        for there, here in zip(saved, arrays):
+            if there.shape != here.shape or there.dtype != here.dtype:
+                raise RecordError(
+                    f"the snapshot is of another net: {name} is {there.dtype}{tuple(there.shape)} there and "
+                    f"{here.dtype}{tuple(here.shape)} here"
+                )
+
+
+def _capture_trainer(trainer: Any) -> Dict[str, Any]:
+    if getattr(trainer, "_update_on_kvstore", False) or trainer._kvstore_params.get("update_on_kvstore"):
+        raise UsageError(
+            "the trainer updates on its kvstore, which keeps weights of its own that cannot be set back. "
+            "Build it with gluon.Trainer(..., update_on_kvstore=False)"
+        )
+    optimizer = trainer._optimizer
+    counts = optimizer._all_index_update_counts
+    current = [device for device, count in counts.items() if count is optimizer._index_update_count]
+    scaler = getattr(trainer, "_amp_loss_scaler", None)
+    return {
+        "optimizer": {key: _copied(value) for key, value in vars(optimizer).items() if key not in _LINKS},
+        "current_device": current[0] if current else next(iter(counts)),
+        "updaters": [
+            {"states": _copied(updater.states), "synced": dict(updater.states_synced)} for updater in trainer._updaters
+        ],
+        "scale": trainer._scale,
+        "scaler": None if scaler is None else _copied(vars(scaler)),
+        "scheduler": optimizer.lr_scheduler,
+        "scheduler_state": _scheduler_state(optimizer.lr_scheduler),
+    }
+
+
+def _scheduler_state(scheduler: Any) -> Optional[Dict[str, Any]]:
+    """The state of MXNet's own schedulers, which change when they are called; a pure one has none."""
+    from .schedulers.base import Scheduler
+
+    if scheduler is None or isinstance(scheduler, Scheduler) or not hasattr(scheduler, "__dict__"):
+        return None
+    return copy.deepcopy(vars(scheduler))
+
+
+def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
+    optimizer = trainer._optimizer
+    for key, value in saved["optimizer"].items():
+        setattr(optimizer, key, _put_back(value, getattr(optimizer, key, None)))
+    optimizer._index_update_count = optimizer._all_index_update_counts[saved["current_device"]]
+    for there, updater in zip(saved["updaters"], trainer._updaters):
+        updater.states = _put_back(there["states"], updater.states)
+        updater.states_synced.clear()
+        updater.states_synced.update(there["synced"])
+    trainer._scale = saved["scale"]
+    scaler = getattr(trainer, "_amp_loss_scaler", None)
+    if scaler is not None and saved["scaler"] is not None:
+        vars(scaler).update(_copied(saved["scaler"]))
+    if "scheduler" in saved:  # a snapshot from disk has none: the trainer keeps its own
+        optimizer.lr_scheduler = saved["scheduler"]
+    if saved["scheduler_state"] is not None and optimizer.lr_scheduler is not None:
+        vars(optimizer.lr_scheduler).update(copy.deepcopy(saved["scheduler_state"]))
+
+
+def _is_array(value: Any) -> bool:
+    import mxnet as mx
+
+    return isinstance(value, mx.nd.NDArray)
+
+
+def _itemsize(array: Any) -> int:
+    import numpy as np
+
+    return np.dtype(array.dtype).itemsize
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    if _is_array(value):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _arrays(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _arrays(part)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of nested dicts, lists and tuples down to the arrays; other objects are kept as they are."""
+    if _is_array(value):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_copied(part) for part in value)
+    return value
+
+
+def _put_back(saved: Any, current: Any) -> Any:
+    """``saved`` written into ``current`` where the two are alike, so that references to ``current`` stay valid."""
+    if _is_array(saved):
+        if _is_array(current) and current.shape == saved.shape and current.dtype == saved.dtype:
+            saved.copyto(current)
+            return current
+        return saved.copy()
+    if isinstance(saved, dict):
+        target = current if isinstance(current, dict) else {}
+        parts = {key: _put_back(part, target.get(key)) for key, part in saved.items()}
+        target.clear()
+        target.update(parts)
+        return target
+    if isinstance(saved, (list, tuple)):
+        alike = isinstance(current, (list, tuple)) and len(current) == len(saved)
+        return type(saved)(_put_back(part, current[i] if alike else None) for i, part in enumerate(saved))
+    return saved
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done: half a restore would be worse than none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: List[Tuple[Any, ...]] = []
+    previous = signal.signal(signal.SIGINT, lambda *received: pending.append(received))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if pending and callable(previous):
+        previous(*pending[-1])
+
+
+def save(path: Any, net: Any, trainer: Any = None, notes: Optional[Dict[str, Any]] = None) -> None:
+    """Write the state of ``net`` and ``trainer`` to ``path``, whole or not at all; see :mod:`gluon_lr.archive`."""
+    from . import archive
+
+    archive.write(path, capture(net, trainer), notes or {})
+
+
+def load(path: Any, net: Any, trainer: Any = None) -> Dict[str, Any]:
+    """Restore what :func:`save` wrote into ``net`` and ``trainer``; the notes that were saved with it.
+
+    Raises:
+        RecordError: the file is missing, damaged, of another version, or of another architecture. Nothing is changed.
+    """
+    from . import archive
+
+    snapshot, notes = archive.read(path, as_numpy_arrays=_uses_np(net))
+    if trainer is not None and snapshot.trainer is None:
+        raise RecordError(f"{path} holds a net without its trainer: load it without one")
+    if trainer is not None and len(snapshot.trainer["updaters"]) != len(trainer._updaters):
+        raise RecordError(
+            f"{path} holds optimizer state for {len(snapshot.trainer['updaters'])} contexts, "
+            f"the trainer has {len(trainer._updaters)}"
+        )
+    if trainer is not None:
+        own = trainer._optimizer.lr_scheduler
+        kind = None if own is None else type(own).__name__
+        if kind != snapshot.trainer["scheduler_kind"]:
+            raise RecordError(f"{path} was saved with the scheduler {snapshot.trainer['scheduler_kind']}, not {kind}")
+    restore(snapshot, net, trainer)
+    return notes
+
+
+def _uses_np(net: Any) -> bool:
+    import mxnet as mx
+
+    return any(
+        isinstance(array, mx.np.ndarray)
+        for parameter in _parameters(net).values()
+        if parameter._data is not None
+        for array in parameter.list_data()
+    )

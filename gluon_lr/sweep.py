@@ -1,0 +1,158 @@
+"""Many runs, side by side: joblib's processes on this machine, or its Dask backend on a cluster, by the same call."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator, List, Optional, Sequence
+
+from .errors import GluonLRError, RecordError
+from .files import writable_folder
+from .progress import bars, epochs_done
+from .records import Record, RunSpec, find_record
+from .runs import Build, execute, forget
+
+log = logging.getLogger(__name__)
+
+# One thread a process: oneDNN's threads get in each other's way on nets of this size, and runs side by side use every
+# core anyway.
+_THREADS_PER_RUN = 1
+_DEATHS_IN_A_ROW = 5
+
+
+def sweep(
+    specs: Sequence[RunSpec],
+    build: Build,
+    folder: Path,
+    *,
+    jobs: Optional[int] = None,
+    ctx: str = "auto",
+    data_dir: Optional[str] = None,
+    fresh: bool = False,
+    progress: bool = True,
+) -> List[Record]:
+    """Do what is missing of ``specs`` and return all their records, in their order.
+
+    Args:
+        specs: the runs.
+        build: the study's function from a specification to :class:`~gluon_lr.runs.Ingredients`; it has to pickle.
+        folder: the study's output folder; on a cluster, one that every worker sees under this path.
+        jobs: processes side by side; default one a core. Where joblib's Dask backend is active, its cluster is used
+            instead.
+        ctx: a context's name, for every run.
+        data_dir: where to look for data first.
+        fresh: forget what is there of ``specs`` and make it anew.
+        progress: draw a bar a run and one overall, on standard error.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        RecordError: a record is damaged or was made with other settings.
+        GluonLRError: worker processes keep dying.
+    """
+    folder = writable_folder(Path(folder)).resolve()
+    if fresh:
+        for spec in specs:
+            forget(folder, spec)
+    found = {spec.key: find_record(folder, spec) for spec in specs}
+    if len(found) != len(specs):
+        raise RecordError("two runs of this sweep have the same name, seed, epochs and reading: give them other names")
+    missing = [spec for spec in specs if not _complete(found[spec.key])]
+    deaths = 0
+    with bars(missing, folder, progress):
+        while missing:
+            before = epochs_done(missing, folder)
+            try:
+                for record in _parallel(missing, build, folder, jobs, ctx, data_dir):
+                    if record is not None:
+                        _tell(record)
+            except _worker_died() as error:
+                deaths = deaths + 1 if epochs_done(missing, folder) == before else 0
+                log.warning("a worker process died (%s); going on with what is missing", type(error).__name__)
+                if deaths >= _DEATHS_IN_A_ROW:
+                    raise GluonLRError(
+                        "worker processes keep dying before they finish an epoch: is there enough memory? "
+                        "Try fewer --jobs"
+                    ) from error
+            found.update({spec.key: find_record(folder, spec) for spec in missing})
+            missing = [spec for spec in missing if found[spec.key] is None or found[spec.key].status == "running"]
+            if missing:
+                time.sleep(0.5)  # another command is working on these: look again, take over what it leaves
+    return [found[spec.key] for spec in specs]
+
+
+def _complete(record: Optional[Record]) -> bool:
+    return record is not None and record.complete
+
+
+def _parallel(
+    specs: Sequence[RunSpec], build: Build, folder: Path, jobs: Optional[int], ctx: str, data_dir: Optional[str]
+) -> Iterator[Optional[Record]]:
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.parallel import get_active_backend
+
+    on_cluster = "Dask" in type(get_active_backend()[0]).__name__
+    parent = None if on_cluster else os.getpid()
+    tasks = [delayed(_work)(spec, build, str(folder), ctx, data_dir, parent) for spec in specs]
+    if on_cluster:
+        yield from Parallel(return_as="generator_unordered")(tasks)
+        return
+    workers = max(1, min(jobs or os.cpu_count() or 1, len(specs)))
+    with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=_THREADS_PER_RUN):
+        # A single job goes to a process of its own too: there, and only there, one thread can be promised.
+        yield from _loky(tasks, workers)
+
+
+def _loky(tasks: List[Any], workers: int) -> Iterator[Optional[Record]]:
+    from joblib import Parallel
+    from joblib.externals.loky import get_reusable_executor
+
+    if workers > 1:
+        yield from Parallel(return_as="generator_unordered", pre_dispatch="all", batch_size=1)(tasks)
+        return
+    environment = {name: str(_THREADS_PER_RUN) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    executor = get_reusable_executor(max_workers=1, env=environment)
+    for function, positional, named in tasks:
+        yield executor.submit(function, *positional, **named).result()
+
+
+def _work(
+    spec: RunSpec, build: Build, folder: str, ctx: str, data_dir: Optional[str], parent: Optional[int]
+) -> Optional[Record]:
+    """One run in a worker process, which does not outlive the command that started it."""
+    if parent is not None and os.getppid() == parent:
+        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    return execute(spec, build, Path(folder), ctx, data_dir)
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _worker_died() -> Any:
+    from concurrent.futures import BrokenExecutor
+
+    died: List[Any] = [BrokenExecutor]
+    with contextlib.suppress(ImportError):
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        died.append(TerminatedWorkerError)
+    return tuple(died)
+
+
+def _tell(record: Record) -> None:
+    spec = record.spec
+    name = f"{spec['run']} ({spec['reading']}, seed {spec['seed']})"
+    if record.status == "failed":
+        log.warning("%s failed: %s", name, (record.error or "").strip().splitlines()[-1])
+    else:
+        log.info(
+            "%s %s: train loss %.3f, train acc %.3f, test acc %.3f, %.0f s",
+            name, record.status, record.last("train_loss"), record.last("train_acc"), record.last("test_acc"),
+            record.seconds,
+        )  # fmt: skip

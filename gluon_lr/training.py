@@ -1,0 +1,225 @@
+"""The one training loop: net, batches, trainer, epochs → history."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon
+
+from .errors import UsageError
+
+log = logging.getLogger(__name__)
+
+# Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory.
+_RUN_AHEAD = 8
+
+
+@dataclass
+class History:
+    """What a training did, a number an epoch in each list.
+
+    Attributes:
+        train_loss, train_acc: mean over the epoch's training examples, each as its batch was trained on.
+        test_loss, test_acc: over the test set after the epoch.
+        lr_first, lr_mean, lr_last: the rates actually used in the epoch's first update, on average, in its last.
+        updates: optimizer steps in the epoch.
+        seconds: wall time of the epoch, evaluation included.
+    """
+
+    train_loss: List[float] = field(default_factory=list)
+    train_acc: List[float] = field(default_factory=list)
+    test_loss: List[float] = field(default_factory=list)
+    test_acc: List[float] = field(default_factory=list)
+    lr_first: List[float] = field(default_factory=list)
+    lr_mean: List[float] = field(default_factory=list)
+    lr_last: List[float] = field(default_factory=list)
+    updates: List[int] = field(default_factory=list)
+    seconds: List[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.train_loss)
+
+    def append(self, **numbers: float) -> None:
+        """Add an epoch: a number for every list."""
+        for name, values in vars(self).items():
+            values.append(numbers[name])
+
+    def as_dict(self) -> Dict[str, List[float]]:
+        """Plain lists, for JSON."""
+        return asdict(self)
+
+
+def try_context(name: str = "auto") -> mx.Context:
+    """The context called ``name``: a GPU where there is one (``auto``), ``cpu``, ``gpu`` or ``gpu:1``.
+
+    Raises:
+        UsageError: the name is unknown, or this machine has no such GPU.
+    """
+    gpus = mx.context.num_gpus()
+    if name == "auto":
+        return mx.gpu(0) if gpus else mx.cpu()
+    if name == "cpu":
+        return mx.cpu()
+    kind, _, index = name.partition(":")
+    if kind == "gpu" and (index or "0").isdecimal():
+        if int(index or 0) >= gpus:
+            raise UsageError(f"no context {name}: this MXNet sees {gpus} GPUs. Use cpu, or install mxnet-cu112")
+        return mx.gpu(int(index or 0))
+    raise UsageError(f"unknown context {name!r}: expected auto, cpu, gpu or gpu:1")
+
+
+def shards(batch: Sequence[Any], contexts: Sequence[mx.Context]) -> List[Tuple[Any, Any]]:
+    """A batch's ``(X, y)`` as one pair a context."""
+    X, y = batch
+    if len(contexts) == 1:
+        return [(X.as_in_context(contexts[0]), y.as_in_context(contexts[0]))]
+    return list(
+        zip(
+            gluon.utils.split_and_load(X, contexts, even_split=False),
+            gluon.utils.split_and_load(y, contexts, even_split=False),
+        )
+    )
+
+
+def forward_backward(
+    net: Any, loss: Callable[..., Any], pairs: Sequence[Tuple[Any, Any]], scale: Callable[[Any], Any] = lambda x: x
+) -> Tuple[List[Any], List[Any]]:
+    """Outputs and losses, a list entry a context, with the gradients left in the parameters."""
+    with autograd.record():
+        outputs = [net(X) for X, _ in pairs]
+        losses = [loss(output, y) for output, (_, y) in zip(outputs, pairs)]
+        heads = [scale(value) for value in losses]
+    autograd.backward(heads)
+    return outputs, losses
+
+
+def correct(output: Any, y: Any) -> Any:
+    """How many of a batch's examples the net puts in the right class, as an array of one number on the device."""
+    output, y = _classic(output), _classic(y)
+    return (output.argmax(axis=1) == y.astype("float32")).sum()
+
+
+def _classic(array: Any) -> Any:
+    return array.as_nd_ndarray() if isinstance(array, mx.np.ndarray) else array
+
+
+def _read(values: List[Any]) -> np.ndarray:
+    """Many one-number arrays read in one go, in double precision from here on."""
+    context = values[0].context
+    return mx.nd.concat(*[value.as_in_context(context) for value in values], dim=0).asnumpy().astype(np.float64)
+
+
+def evaluate(net: Any, batches: Iterable[Any], loss: Callable[..., Any], ctx: Any) -> Tuple[float, float]:
+    """Mean loss and accuracy of ``net`` over ``batches``; the net is not changed.
+
+    Raises:
+        UsageError: there are no batches.
+    """
+    contexts = ctx if isinstance(ctx, (list, tuple)) else [ctx]
+    losses, hits, examples = [], [], 0
+    for batch in batches:
+        for X, y in shards(batch, contexts):
+            output = net(X)
+            losses.append(_classic(loss(output, y)).sum())
+            hits.append(correct(output, y))
+            examples += len(X)
+    if not examples:
+        raise UsageError("the test loader is empty: expected at least one batch of (data, label)")
+    return float(_read(losses).sum() / examples), float(_read(hits).sum() / examples)
+
+
+def train(
+    net: Any,
+    train_iter: Iterable[Any],
+    test_iter: Iterable[Any],
+    num_epochs: int,
+    loss: Callable[..., Any],
+    trainer: gluon.Trainer,
+    ctx: Any,
+    *,
+    seed: Optional[int] = None,
+    history: Optional[History] = None,
+    schedules: Sequence[Any] = (),
+    on_epoch: Optional[Callable[[History], None]] = None,
+) -> History:
+    """Train ``net`` for ``num_epochs`` epochs, evaluating after each.
+
+    The chapter's loop, with its metrics: the loss of each batch before its update, summed over an epoch. Metrics stay
+    on the device and are read once an epoch.
+
+    Args:
+        net: an initialized Gluon net, of ``mx.np`` or ``mx.nd``; hybridize it for speed.
+        train_iter: batches of ``(X, y)``, an epoch an iteration: :class:`~gluon_lr.data.ArrayBatches`, a Gluon
+            ``DataLoader`` or d2l's.
+        test_iter: likewise.
+        num_epochs: in all; those that ``history`` has already are not trained again.
+        loss: a Gluon loss, a value an example.
+        trainer: the ``gluon.Trainer``, with or without a scheduler.
+        ctx: a context, or a list of them to split each batch over.
+        seed: seeds MXNet's generator with (seed, epoch) before each epoch, so that dropout in an epoch does not
+            depend on where the training was begun; default leave it alone.
+        history: what a previous call returned, to go on from there.
+        schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t = 1, 2, ….
+        on_epoch: called with the history after each epoch, for example to draw it.
+
+    Returns:
+        The history, the same object as ``history`` where that was given. Training ends early where an epoch's loss is
+        not finite: nothing can be learned from there.
+
+    Raises:
+        UsageError: no epochs, or an empty loader.
+
+    Source: the chapter's ``train``.
+    """
+    if num_epochs < 1:
+        raise UsageError(f"num_epochs is {num_epochs}: expected at least 1")
+    history = History() if history is None else history
+    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    update = sum(history.updates)
+    for epoch in range(len(history), num_epochs):
+        if history.train_loss and not math.isfinite(history.train_loss[-1]):
+            break
+        if seed is not None:
+            mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
+        if hasattr(train_iter, "epoch"):
+            train_iter.epoch = epoch
+        started = time.perf_counter()
+        losses, hits, rates, examples = [], [], [], 0
+        for batch in train_iter:
+            update += 1
+            for schedule in schedules:
+                schedule.apply(trainer, update)
+            pairs = shards(batch, contexts)
+            outputs, values = forward_backward(net, loss, pairs)
+            size = sum(len(X) for X, _ in pairs)
+            trainer.step(size)
+            rates.append(trainer.learning_rate)
+            losses.extend(_classic(value).sum() for value in values)
+            hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
+            examples += size
+            if len(losses) > _RUN_AHEAD:
+                losses[-_RUN_AHEAD].wait_to_read()
+        if not examples:
+            raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
+        train_loss, train_acc = _read(losses).sum() / examples, _read(hits).sum() / examples
+        test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
+        history.append(
+            train_loss=float(train_loss),
+            train_acc=float(train_acc),
+            test_loss=test_loss,
+            test_acc=test_acc,
+            lr_first=float(rates[0]),
+            lr_mean=float(np.mean(rates)),
+            lr_last=float(rates[-1]),
+            updates=len(rates),
+            seconds=time.perf_counter() - started,
+        )
+        if on_epoch is not None:
+            on_epoch(history)
+    return history

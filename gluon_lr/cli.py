@@ -24,7 +24,9 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[Optional[List[str]]], int]) -> NoReturn:
     """Run a command line's ``main`` and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
     prog = getattr(sys.modules["__main__"].__spec__, "name", "gluon_lr").replace(".__main__", "")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Our own story is told; MXNet's and matplotlib's chatter is not.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("gluon_lr").setLevel(logging.INFO)
     try:
         code = main(None)
         sys.stdout.flush()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from .errors import UsageError
-from .records import RunSpec
-from .runs import Ingredients
+from ..errors import UsageError
+from ..records import RunSpec
+from ..runs import Ingredients
 
 READINGS = ("as-printed", "per-update", "per-epoch")
 RUNS = ("constant", "square-root", "multi-factor", "cosine", "cosine-warmup")
@@ -25,7 +25,7 @@ def chapter_scheduler(run: str) -> Any:
     """A fresh scheduler object of a run, made as the chapter makes it; None for the constant rate of 0.5."""
     from mxnet import lr_scheduler
 
-    from .schedulers import SquareRootScheduler
+    from ..schedulers import SquareRootScheduler
 
     makers: Dict[str, Callable[[], Any]] = {
         "constant": lambda: None,
@@ -49,7 +49,7 @@ def drawn_rates(run: str, epochs: int = EPOCHS) -> List[float]:
 
 def trained_scheduler(run: str, reading: str, updates_per_epoch: int) -> Any:
     """The scheduler that a trainer is given for a run in a reading; None for the constant rate."""
-    from .schedulers import PerEpochScheduler
+    from ..schedulers import PerEpochScheduler
 
     scheduler = chapter_scheduler(run)
     if scheduler is None or reading == "per-update":
@@ -75,9 +75,9 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     """LeNet, its data and its trainer as the chapter sets them up, for one run."""
     from mxnet import gluon, init
 
-    from .data.batches import ArrayBatches, fashion_mnist_arrays
-    from .data.sources import FASHION_MNIST, obtain
-    from .nets import lenet
+    from ..data.batches import ArrayBatches, fashion_mnist_arrays
+    from ..data.sources import FASHION_MNIST, obtain
+    from ..nets import lenet
 
     located = obtain(FASHION_MNIST, data_dir)
     train, train_labels, test, test_labels = fashion_mnist_arrays(located)

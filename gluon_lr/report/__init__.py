@@ -1,0 +1,1 @@
+"""Published beside reproduced: statistics, tables, figures, and one self-contained page."""

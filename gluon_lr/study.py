@@ -1,0 +1,71 @@
+"""What the studies' command lines share: their options, and the way from specifications to a written report."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Optional, Sequence
+
+from .cli import Parser, check_context, choice_list, positive_int, seeds
+from .errors import UsageError
+from .records import Record, RunSpec
+from .runs import Build
+from .sweep import sweep
+
+log = logging.getLogger(__name__)
+
+
+def study_parser(name: str, description: str, runs: Sequence[str], epochs: int, out: str) -> Parser:
+    """A parser with the options that every study takes."""
+    parser = Parser(prog=f"python -m gluon_lr.{name}", description=description)
+    listed = ",".join(runs)
+    parser.add_argument("--only", type=choice_list(list(runs)), default=list(runs), metavar="RUNS", help=f"some of {listed}")
+    parser.add_argument("--epochs", type=positive_int, help=f"epochs a run (default {epochs})")
+    parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0, 0-4 or 1,3,5 (default 0)")
+    parser.add_argument("--jobs", type=positive_int, help="runs side by side (default: one a core)")
+    parser.add_argument("--ctx", type=check_context, default="auto", help="auto, cpu, gpu or gpu:1 (default auto)")
+    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for records and report (default {out})")
+    parser.add_argument("--data-dir", help="folder that holds a folder per dataset (default $MXNET_HOME/datasets)")
+    parser.add_argument("--quick", action="store_true", help="a minute: few epochs, a slice of the data; stamped so")
+    parser.add_argument("--report-only", action="store_true", help="train nothing; write the report from what is there")
+    parser.add_argument("--fresh", action="store_true", help="forget the records of these runs and make them anew")
+    return parser
+
+
+def output_folder(options: Namespace) -> Path:
+    """Where this call's records go: a quick call's stay apart from the full ones."""
+    return options.out / "quick" if options.quick else options.out
+
+
+def run_study(
+    options: Namespace, specs: Sequence[RunSpec], build: Build, write_report: Callable[[Path, bool], Path]
+) -> int:
+    """Train what is missing, write the report, say where it is; the exit code."""
+    if options.report_only and options.fresh:
+        raise UsageError("--report-only trains nothing and --fresh trains everything: leave one of them out")
+    folder = output_folder(options)
+    records: List[Record] = []
+    if options.report_only:
+        if not any((folder / "runs").glob("*.json")):
+            raise UsageError(f"no records in {folder}: leave --report-only out to make some, or name another --out")
+    else:
+        _check_context(options.ctx)
+        records = sweep(
+            specs, build, folder, jobs=options.jobs, ctx=options.ctx, data_dir=options.data_dir, fresh=options.fresh
+        )
+    page = write_report(folder, options.quick)
+    print(f"report: {page}\nresults: {folder / 'results.csv'}")
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        print(f"failed: {record.spec['run']} seed {record.spec['seed']}: {(record.error or '').splitlines()[-1]}")
+    return 1 if failed else 0
+
+
+def _check_context(name: str) -> None:
+    """Refuse a context that is not there before any worker starts; MXNet is loaded only where that takes it."""
+    if name.startswith("gpu"):
+        from .training import try_context
+
+        try_context(name)

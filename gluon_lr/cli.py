@@ -71,7 +71,9 @@ def seeds(text: str) -> List[int]:
             raise argparse.ArgumentTypeError(f"{text!r} names no seeds; expected numbers such as 0, 0-4 or 1,3,5")
         low, high = int(first), int(last or first)
         if high < low or high - low >= 1000 or high >= 2**31:
-            raise argparse.ArgumentTypeError(f"{part!r} is no range of seeds; expected first-last, at most 1000 of them")
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is no range of seeds; expected first-last, at most 1000 of them"
+            )
         chosen.extend(range(low, high + 1))
     return list(dict.fromkeys(chosen))
 

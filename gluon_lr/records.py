@@ -168,7 +168,8 @@ def find_record(folder: Path, spec: RunSpec) -> Optional[Record]:
     if record.spec != spec.as_dict():
         differ = sorted(k for k, v in spec.as_dict().items() if record.spec.get(k) != v)
         raise RecordError(
-            f"{path}: was made with other {', '.join(differ)} than asked for. Use --fresh to make it anew, or another --out"
+            f"{path}: was made with other {', '.join(differ)} than asked for. "
+            "Use --fresh to make it anew, or another --out"
         )
     return record
 

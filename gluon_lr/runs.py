@@ -170,5 +170,7 @@ def _train(spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Option
 
 def _prepare(parts: Ingredients, context: Any) -> None:
     """Give deferred parameters their shapes, so that a checkpoint can be restored into them."""
-    X, _ = next(iter(parts.train_iter))
-    parts.net(X[:1].as_in_context(context))
+    from .training import shards
+
+    X, _ = shards(next(iter(parts.train_iter)), [context])[0]
+    parts.net(X[:1])

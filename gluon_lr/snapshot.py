@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import signal
 import threading
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ def capture(net: Any, trainer: Any = None) -> Snapshot:
         trainer: the ``gluon.Trainer`` that updates it.
 
     Raises:
-        UsageError: a parameter is not initialized, or the trainer updates on its kvstore, whose copy of the weights
-            cannot be set back.
+        UsageError: a parameter is not initialized, or the trainer updates on parameter servers, whose state cannot be
+            read.
     """
     parameters, gradients, fresh = {}, {}, {}
     for name, parameter in _parameters(net).items():
@@ -155,9 +156,9 @@ def _check_same_architecture(snapshot: Snapshot, own: Dict[str, Any]) -> None:
 
 
 def _capture_trainer(trainer: Any) -> Dict[str, Any]:
-    if getattr(trainer, "_update_on_kvstore", False) or trainer._kvstore_params.get("update_on_kvstore"):
+    if getattr(trainer, "_distributed", False) and trainer._update_on_kvstore:
         raise UsageError(
-            "the trainer updates on its kvstore, which keeps weights of its own that cannot be set back. "
+            "the trainer updates on parameter servers, whose weights and optimizer state cannot be read. "
             "Build it with gluon.Trainer(..., update_on_kvstore=False)"
         )
     optimizer = trainer._optimizer
@@ -168,7 +169,7 @@ def _capture_trainer(trainer: Any) -> Dict[str, Any]:
         "optimizer": {key: _copied(value) for key, value in vars(optimizer).items() if key not in _LINKS},
         "current_device": current[0] if current else next(iter(counts)),
         "updaters": [
-            {"states": _copied(updater.states), "synced": dict(updater.states_synced)} for updater in trainer._updaters
+            {"states": _copied(updater.states), "synced": dict(updater.states_synced)} for updater in _updaters(trainer)
         ],
         "scale": trainer._scale,
         "scaler": None if scaler is None else _copied(vars(scaler)),
@@ -191,10 +192,13 @@ def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
     for key, value in saved["optimizer"].items():
         setattr(optimizer, key, _put_back(value, getattr(optimizer, key, None)))
     optimizer._index_update_count = optimizer._all_index_update_counts[saved["current_device"]]
-    for there, updater in zip(saved["updaters"], trainer._updaters):
+    nothing = {"states": {}, "synced": {}}  # of a kvstore that was not there yet
+    for there, updater in itertools.zip_longest(saved["updaters"], _updaters(trainer), fillvalue=nothing):
         updater.states = _put_back(there["states"], updater.states)
         updater.states_synced.clear()
         updater.states_synced.update(there["synced"])
+    if _updates_on_kvstore(trainer):
+        _put_weights_on_kvstore(trainer)
     trainer._scale = saved["scale"]
     scaler = getattr(trainer, "_amp_loss_scaler", None)
     if scaler is not None and saved["scaler"] is not None:
@@ -203,6 +207,27 @@ def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
         optimizer.lr_scheduler = saved["scheduler"]
     if saved["scheduler_state"] is not None and optimizer.lr_scheduler is not None:
         vars(optimizer.lr_scheduler).update(copy.deepcopy(saved["scheduler_state"]))
+
+
+def _updates_on_kvstore(trainer: Any) -> bool:
+    return bool(trainer._kv_initialized and trainer._kvstore is not None and trainer._update_on_kvstore)
+
+
+def _updaters(trainer: Any) -> List[Any]:
+    """Whoever holds optimizer state: an updater a context, and the kvstore's own where it does the updates."""
+    return trainer._updaters + ([trainer._kvstore._updater] if _updates_on_kvstore(trainer) else [])
+
+
+def _put_weights_on_kvstore(trainer: Any) -> None:
+    """Make the kvstore's own copy of the weights that of the net: a push then assigns instead of updating."""
+    store, updater = trainer._kvstore, trainer._kvstore._updater
+    store._set_updater(lambda key, pushed, kept: pushed.copyto(kept))
+    try:
+        for i, parameter in enumerate(trainer._params):
+            if parameter.grad_req != "null":
+                store.push(i, parameter.list_data()[0])
+    finally:
+        store._set_updater(updater)
 
 
 def _is_array(value: Any) -> bool:
@@ -292,10 +317,10 @@ def load(path: Any, net: Any, trainer: Any = None) -> Dict[str, Any]:
     snapshot, notes = archive.read(path, as_numpy_arrays=_uses_np(net))
     if trainer is not None and snapshot.trainer is None:
         raise RecordError(f"{path} holds a net without its trainer: load it without one")
-    if trainer is not None and len(snapshot.trainer["updaters"]) != len(trainer._updaters):
+    if trainer is not None and len(snapshot.trainer["updaters"]) < len(_updaters(trainer)):
         raise RecordError(
             f"{path} holds optimizer state for {len(snapshot.trainer['updaters'])} contexts, "
-            f"the trainer has {len(trainer._updaters)}"
+            f"the trainer has {len(_updaters(trainer))}"
         )
     if trainer is not None:
         own = trainer._optimizer.lr_scheduler

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from typing import Callable, List, Sequence
 
 from .cli import Parser, check_context, choice_list, positive_int, seeds
 from .errors import UsageError
@@ -21,7 +20,9 @@ def study_parser(name: str, description: str, runs: Sequence[str], epochs: int, 
     """A parser with the options that every study takes."""
     parser = Parser(prog=f"python -m gluon_lr.{name}", description=description)
     listed = ",".join(runs)
-    parser.add_argument("--only", type=choice_list(list(runs)), default=list(runs), metavar="RUNS", help=f"some of {listed}")
+    parser.add_argument(
+        "--only", type=choice_list(list(runs)), default=list(runs), metavar="RUNS", help=f"some of {listed}"
+    )
     parser.add_argument("--epochs", type=positive_int, help=f"epochs a run (default {epochs})")
     parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0, 0-4 or 1,3,5 (default 0)")
     parser.add_argument("--jobs", type=positive_int, help="runs side by side (default: one a core)")

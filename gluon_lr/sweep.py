@@ -95,43 +95,33 @@ def _parallel(
     from joblib.parallel import get_active_backend
 
     on_cluster = "Dask" in type(get_active_backend()[0]).__name__
-    parent = None if on_cluster else os.getpid()
-    tasks = [delayed(_work)(spec, build, str(folder), ctx, data_dir, parent) for spec in specs]
+    parent = os.getpid()
+    tasks = [delayed(execute)(spec, build, folder, ctx, data_dir) for spec in specs]
     if on_cluster:
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
     workers = max(1, min(jobs or os.cpu_count() or 1, len(specs)))
-    with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=_THREADS_PER_RUN):
-        # A single job goes to a process of its own too: there, and only there, one thread can be promised.
-        yield from _loky(tasks, workers)
-
-
-def _loky(tasks: List[Any], workers: int) -> Iterator[Optional[Record]]:
-    from joblib import Parallel
-    from joblib.externals.loky import get_reusable_executor
-
-    if workers > 1:
-        yield from Parallel(return_as="generator_unordered", pre_dispatch="all", batch_size=1)(tasks)
-        return
-    environment = {name: str(_THREADS_PER_RUN) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    executor = get_reusable_executor(max_workers=1, env=environment)
-    for function, positional, named in tasks:
-        yield executor.submit(function, *positional, **named).result()
-
-
-def _work(
-    spec: RunSpec, build: Build, folder: str, ctx: str, data_dir: Optional[str], parent: Optional[int]
-) -> Optional[Record]:
-    """One run in a worker process, which does not outlive the command that started it."""
-    if parent is not None and os.getppid() == parent:
-        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    return execute(spec, build, Path(folder), ctx, data_dir)
+    # A single job goes to a process of its own too, since only there one thread can be promised: joblib would run it
+    # in this one, so two processes are asked for and one task at a time is handed out.
+    with parallel_config(
+        backend="loky",
+        n_jobs=max(2, workers),
+        inner_max_num_threads=_THREADS_PER_RUN,
+        initializer=_die_with,
+        initargs=(parent,),
+    ):
+        yield from Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)(tasks)
 
 
 def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+    """Watch, in a worker process, that the command which started it is still there; end with it otherwise."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.25)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _worker_died() -> Any:

@@ -78,13 +78,17 @@ def shards(batch: Sequence[Any], contexts: Sequence[mx.Context]) -> List[Tuple[A
     """A batch's ``(X, y)`` as one pair a context."""
     X, y = batch
     if len(contexts) == 1:
-        return [(X.as_in_context(contexts[0]), y.as_in_context(contexts[0]))]
+        return [(_placed(X, contexts[0]), _placed(y, contexts[0]))]
     return list(
         zip(
             gluon.utils.split_and_load(X, contexts, even_split=False),
             gluon.utils.split_and_load(y, contexts, even_split=False),
         )
     )
+
+
+def _placed(array: Any, context: mx.Context) -> Any:
+    return array.as_in_ctx(context) if isinstance(array, mx.np.ndarray) else array.as_in_context(context)
 
 
 def forward_backward(

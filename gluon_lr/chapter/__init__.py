@@ -82,9 +82,7 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     located = obtain(FASHION_MNIST, data_dir)
     train, train_labels, test, test_labels = fashion_mnist_arrays(located)
     batch_size = spec.settings["batch_size"]
-    train_iter = ArrayBatches(
-        train[: spec.limit], train_labels[: spec.limit], batch_size, shuffle=True, seed=spec.seed
-    )
+    train_iter = ArrayBatches(train[: spec.limit], train_labels[: spec.limit], batch_size, shuffle=True, seed=spec.seed)
     test_iter = ArrayBatches(test[: spec.limit], test_labels[: spec.limit], batch_size=1000)
     net = lenet()
     net.initialize(init.Xavier(), ctx=ctx)

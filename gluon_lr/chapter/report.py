@@ -89,7 +89,13 @@ def claims_table(records: Sequence[Record], reading: str) -> Table:
         gain = verdict.comparison.difference
         measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
         rows.append(
-            [verdict.claim.text, verdict.claim.measure, measured, f"{verdict.comparison.p_corrected:.3g}", verdict.verdict]
+            [
+                verdict.claim.text,
+                verdict.claim.measure,
+                measured,
+                f"{verdict.comparison.p_corrected:.3g}",
+                verdict.verdict,
+            ]
         )
     return Table(
         f"The chapter's claims, reading: {reading}",

@@ -96,7 +96,8 @@ def download(url: str, path: Path) -> None:
 
     try:
         with requests.get(url, stream=True, timeout=_TIMEOUTS) as response:
-            response.raise_for_status()
+            if not response.ok:
+                raise DataError(f"{url} answers {response.status_code} {response.reason}")
             length = int(response.headers.get("Content-Length", 0))
             with open(path, "wb") as stream, tqdm(
                 total=length or None, unit="B", unit_scale=True, desc=path.name, leave=False

@@ -40,7 +40,7 @@ class Scheduler(LRScheduler):
         raise TypeError(f"{type(self).__name__} does not say how its rate follows from the number of updates")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.__dict__ and not hasattr(type(self), name) or name in self._unset_fields():
+        if (name not in self.__dict__ and not hasattr(type(self), name)) or name in self._unset_fields():
             object.__setattr__(self, name, value)
         elif name == "base_lr":
             if value != self.base_lr:

@@ -29,7 +29,7 @@ class SquareRootScheduler(Scheduler):
 
 @dataclass(unsafe_hash=True)
 class FactorScheduler(Scheduler):
-    """The rate is multiplied by a factor at every call of the chapter's: η(t) = max(stop_factor_lr, base_lr · factor^(t+1)).
+    """The rate is multiplied by a factor at every update: η(t) = max(stop_factor_lr, base_lr · factor^(t + 1)).
 
     The chapter's object decays at each call, its first one included, so that the value after t + 1 calls is the value
     at t here; calling this one twice changes nothing.

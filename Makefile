@@ -1,0 +1,75 @@
+# make chapter   train the chapter's five networks and write my_runs/chapter/report.html
+# make test      run the tests
+# Both first build what they need: a virtual environment in .venv, the pinned packages, the data.
+
+PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3.8 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+ARGS ?=
+
+.PHONY: chapter tutorial article talk test lint notebooks bench faults evidence readme clean
+
+chapter: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.chapter --out my_runs/chapter $(ARGS)
+
+test: $(VENV)/dev.ready lint
+	$(BIN)/python -m gluon_lr.data fetch fashion-mnist
+	$(BIN)/python -m gluon_lr.data fetch cifar10
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Everything that the committed chapter_runs/ holds of the chapter; about an hour on two cores.
+evidence: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --seeds 0-4
+	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-update --only multi-factor --seeds 0-2
+	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-epoch --seeds 0-2
+
+readme: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --report-only --readme README.md
+
+bench: $(VENV)/bench.ready
+	$(BIN)/python -m gluon_lr.data fetch fashion-mnist
+	$(BIN)/python -m gluon_lr.data fetch cifar10
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+$(VENV)/python.ready:
+	@test -n "$(PYTHON)" || { echo "gluon_lr needs Python 3.8 to 3.11; none is on the PATH. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
+	touch $@
+
+$(VENV)/chapter.ready: $(VENV)/python.ready setup.py constraints.txt
+	$(PIP_INSTALL) -e '.[chapter]'
+	$(BIN)/python -c "$$PROVIDE_LIBGOMP"
+	touch $@
+
+$(VENV)/dev.ready: $(VENV)/python.ready setup.py constraints.txt
+	$(PIP_INSTALL) -e '.[dev]'
+	$(BIN)/python -c "$$PROVIDE_LIBGOMP"
+	touch $@ $(VENV)/chapter.ready
+
+# PyTorch's CPU build is only ever measured against; its CUDA packages would be gigabytes.
+$(VENV)/bench.ready: $(VENV)/dev.ready benchmarks/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+# MXNet needs the system's libgomp and looks for it beside itself first; scikit-learn's wheel brings one along.
+define PROVIDE_LIBGOMP
+import ctypes, importlib.util, pathlib
+try:
+    ctypes.CDLL("libgomp.so.1")
+except OSError:
+    site = pathlib.Path(importlib.util.find_spec("mxnet").origin).parents[1]
+    link = site / "mxnet" / "libgomp.so.1"
+    for found in site.glob("scikit_learn.libs/libgomp*"):
+        link.exists() or link.symlink_to(found)
+endef
+export PROVIDE_LIBGOMP
+
+clean:
+	rm -rf $(VENV) my_runs

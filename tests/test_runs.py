@@ -1,0 +1,240 @@
+"""Runs and sweeps: recorded, resumed to the same bits, shared, and never lost."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from mxnet import gluon, init
+
+from gluon_lr.data import ArrayBatches
+from gluon_lr.errors import OutputError, RecordError
+from gluon_lr.nets import mlp
+from gluon_lr.records import COLUMNS, RunSpec, find_record, outcome, read_record, read_records, record_path, results_csv
+from gluon_lr.runs import Ingredients, claimed, execute
+from gluon_lr.sweep import sweep
+
+
+def specs(runs=("a", "b"), seeds=(0,), epochs=3):
+    return [RunSpec("test", run, seed, epochs, settings={"lr": 0.1}) for seed in seeds for run in runs]
+
+
+def build(spec, ctx, data_dir=None):
+    """A small net on drawn data; the run named ``broken`` raises, ``wild`` explodes, ``slow`` takes a second an epoch."""
+    if spec.run == "broken":
+        raise ValueError("this run is broken")
+    draw = np.random.default_rng(7)
+    images, labels = draw.integers(0, 256, (64, 4)).astype(np.uint8), draw.integers(0, 3, 64)
+    train_iter = ArrayBatches(images, labels, 16, shuffle=True, seed=spec.seed)
+    if spec.run == "slow":
+        train_iter.transform = lambda batch: time.sleep(0.25) or batch.astype("float32") / 255
+    net = mlp((8,), classes=3)
+    net.initialize(init.Xavier(), ctx=ctx)
+    rate = 1e30 if spec.run == "wild" else spec.settings["lr"]
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": rate, "momentum": 0.9})
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    return Ingredients(net, train_iter, ArrayBatches(images, labels, 64), loss, trainer, {"edition": "drawn"})
+
+
+def history(record):
+    return {k: v for k, v in record.history.items() if k != "seconds"}
+
+
+def test_a_run_is_recorded_whole(tmp_path):
+    (spec,) = specs(("a",))
+    record = execute(spec, build, tmp_path)
+    assert read_record(record_path(tmp_path, spec)).history == record.history
+    assert (record.status, record.epochs, record.spec) == ("finished", 3, spec.as_dict())
+    assert {"python", "mxnet", "numpy", "processor", "threads", "context"} <= set(record.environment)
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == [f"{spec.key}.json"]
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, monkeypatch):
+    (spec,) = specs(("a",), epochs=5)
+    whole = execute(spec, build, tmp_path / "whole")
+    from gluon_lr import runs
+
+    original, calls = runs.write_record, []
+
+    def dies(*arguments):
+        original(*arguments)
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "write_record", dies)
+    with pytest.raises(KeyboardInterrupt):
+        execute(spec, build, tmp_path / "cut")
+    monkeypatch.undo()
+    assert find_record(tmp_path / "cut", spec).epochs == 3
+    assert history(execute(spec, build, tmp_path / "cut")) == history(whole)
+
+
+def test_a_damaged_checkpoint_costs_the_run_anew_but_not_the_result(tmp_path, monkeypatch, caplog):
+    (spec,) = specs(("a",))
+    whole = execute(spec, build, tmp_path / "whole")
+    from gluon_lr.runs import checkpoint_path
+
+    path = checkpoint_path(tmp_path / "cut", spec)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK rot")
+    assert history(execute(spec, build, tmp_path / "cut")) == history(whole)
+    assert "is damaged" in caplog.text
+    assert not path.exists()
+
+
+def test_a_failed_and_a_collapsed_run_do_not_stop_the_others(tmp_path):
+    records = sweep(specs(("broken", "wild", "a")), build, tmp_path, jobs=2, progress=False)
+    assert [r.status for r in records] == ["failed", "collapsed", "finished"]
+    assert "this run is broken" in records[0].error
+    rows = list(csv.DictReader(io.StringIO(results_csv(read_records(tmp_path)))))
+    assert tuple(rows[0]) == COLUMNS
+    assert {r["run"]: r["status"] for r in rows} == {"broken": "failed", "wild": "collapsed", "a": "finished"}
+
+
+def test_a_second_sweep_does_only_what_is_missing(tmp_path):
+    sweep(specs(("a",)), build, tmp_path, jobs=1, progress=False)
+    stamp = record_path(tmp_path, specs(("a",))[0]).stat().st_mtime_ns
+    sweep(specs(("a", "b")), build, tmp_path, jobs=2, progress=False)
+    assert record_path(tmp_path, specs(("a",))[0]).stat().st_mtime_ns == stamp
+    assert len(read_records(tmp_path)) == 2
+    sweep(specs(("a",)), build, tmp_path, jobs=1, progress=False, fresh=True)
+    assert record_path(tmp_path, specs(("a",))[0]).stat().st_mtime_ns != stamp
+
+
+def test_side_by_side_gives_the_bits_of_one_after_the_other(tmp_path):
+    many = specs(("a", "b"), seeds=(0, 1))
+    first = sweep(many, build, tmp_path / "one", jobs=1, progress=False)
+    second = sweep(many, build, tmp_path / "two", jobs=2, progress=False)
+    assert [history(r) for r in first] == [history(r) for r in second]
+
+
+def test_records_of_other_settings_are_refused(tmp_path):
+    (spec,) = specs(("a",))
+    execute(spec, build, tmp_path)
+    other = RunSpec("test", "a", 0, 3, settings={"lr": 0.2})
+    with pytest.raises(RecordError, match="other settings than asked for"):
+        sweep([other], build, tmp_path, jobs=1, progress=False)
+
+
+@pytest.mark.parametrize("damage", ["cut", "digit", "newer", "html", "empty"])
+def test_a_damaged_record_is_refused_by_name_and_the_rest_still_used(tmp_path, damage, caplog):
+    for spec in specs(("a", "b")):
+        execute(spec, build, tmp_path)
+    path = record_path(tmp_path, specs(("a",))[0])
+    text = path.read_text()
+    if damage == "cut":
+        path.write_text(text[: len(text) // 2])
+    elif damage == "digit":
+        path.write_text(text.replace('"seed": 0', '"seed": 1'))
+    elif damage == "newer":
+        path.write_text(text.replace('"version": 1', '"version": 2'))
+    else:
+        path.write_text("<html>" if damage == "html" else "")
+    with pytest.raises(RecordError, match=path.name):
+        read_record(path)
+    assert [r.spec["run"] for r in read_records(tmp_path)] == ["b"]
+    assert path.name in caplog.text
+
+
+def test_a_claimed_run_is_left_to_its_owner(tmp_path):
+    (spec,) = specs(("a",))
+    with claimed(tmp_path, spec) as mine:
+        assert mine
+        code = f"from gluon_lr.runs import claimed\nfrom gluon_lr.records import RunSpec\nimport pathlib\nspec = {spec!r}\n"
+        code += f"with claimed(pathlib.Path({str(tmp_path)!r}), spec) as mine: print(mine)"
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "False"
+
+
+SWEEP = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_runs import build, specs
+from gluon_lr.sweep import sweep
+if __name__ == "__main__":
+    for record in sweep(specs(("slow", "a", "b", "c"), seeds=(0, 1)), build, {out!r}, jobs=2, progress=False):
+        print(record.spec["run"], record.spec["seed"], record.status)
+"""
+
+
+def start(tmp_path, out):
+    script = tmp_path / "sweep_it.py"
+    script.write_text(SWEEP.format(tests=os.path.dirname(__file__), out=str(out)))
+    return subprocess.Popen([sys.executable, "-W", "ignore", str(script)], stdout=subprocess.PIPE, text=True)
+
+
+def children(pid):
+    found = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in found.splitlines()]
+    return [int(p) for p, parent, args in rows if int(parent) == pid and "popen_loky" in args]
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+def test_two_commands_on_one_folder_share_the_work(tmp_path):
+    both = [start(tmp_path, tmp_path / "out") for _ in range(2)]
+    for process in both:
+        out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        assert out.count("finished") == 8
+    assert len(read_records(tmp_path / "out")) == 8
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+def test_kill_9_of_workers_and_parent_costs_nothing_but_time(tmp_path):
+    expected = {r.path.name: history(r) for r in _finish(tmp_path, "undisturbed")}
+    draw = np.random.default_rng(0)
+    out, killed = tmp_path / "out", 0
+    while killed < 4:
+        process = start(tmp_path, out)
+        time.sleep(float(draw.uniform(2.5, 5.0)))
+        workers = children(process.pid)
+        if killed % 2 and workers:
+            os.kill(workers[0], signal.SIGKILL)
+            time.sleep(1.0)
+        killed += 1
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        deadline = time.monotonic() + 5
+        while any(os.path.exists(f"/proc/{worker}") for worker in workers):
+            assert time.monotonic() < deadline, "a worker outlived its command"
+            time.sleep(0.1)
+    assert {r.path.name: history(r) for r in _finish(tmp_path, "out")} == expected
+    assert not list(out.rglob("*.part"))
+
+
+def _finish(tmp_path, name):
+    process = start(tmp_path, tmp_path / name)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    return read_records(tmp_path / name)
+
+
+def test_an_output_folder_that_cannot_be_written_is_said_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="--out"):
+        sweep(specs(), build, tmp_path / "file", progress=False)
+
+
+def test_what_collapsed_means():
+    good = {"train_loss": [1.0], "test_acc": [0.5]}
+    assert outcome(good) == "finished"
+    assert outcome({**good, "test_acc": [0.1]}) == "collapsed"
+    assert outcome({**good, "train_loss": [float("nan")]}) == "collapsed"
+
+
+def test_a_record_is_plain_json_with_a_checksum(tmp_path):
+    (spec,) = specs(("a",))
+    execute(spec, build, tmp_path)
+    body = json.loads(record_path(tmp_path, spec).read_text())
+    assert len(body["sha256"]) == 64
+    assert set(body) == {"version", "spec", "status", "seconds", "data", "environment", "error", "history", "sha256"}

@@ -1,0 +1,345 @@
+"""A snapshot restores everything, in place and bit for bit, from memory and from disk."""
+
+import pickle
+import signal
+import zipfile
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import autograd, gluon, init, lr_scheduler
+
+from gluon_lr import snapshot
+from gluon_lr.errors import OutputError, RecordError, UsageError
+from gluon_lr.schedulers import SquareRootScheduler
+from gluon_lr.snapshot import capture, load, preserved, restore, save
+
+OPTIMIZERS = [
+    ("sgd", {"momentum": 0.9, "wd": 1e-4}),
+    ("nag", {"momentum": 0.9}),
+    ("adam", {}),
+    ("nadam", {}),
+    ("rmsprop", {"centered": True}),
+    ("adagrad", {"learning_rate": 0.1}),
+    ("adadelta", {}),
+    ("ftrl", {}),
+    ("lamb", {}),
+    ("signum", {}),
+]
+
+
+def made(optimizer="sgd", params=None, contexts=None, hybridize=False, grad_req="write"):
+    mx.random.seed(1)
+    net = gluon.nn.HybridSequential()
+    net.add(gluon.nn.Dense(6, in_units=4), gluon.nn.BatchNorm(in_channels=6), gluon.nn.Dense(3, in_units=6))
+    net.initialize(init.Xavier(), ctx=contexts or mx.cpu())
+    net.collect_params().setattr("grad_req", grad_req)
+    if hybridize:
+        net.hybridize()
+    return net, gluon.Trainer(net.collect_params(), optimizer, dict(params or {}))
+
+
+def work(net, trainer, first, last, contexts=None):
+    """Updates ``first`` … ``last`` − 1, each on data of its own; the losses."""
+    loss, losses = gluon.loss.SoftmaxCrossEntropyLoss(), []
+    for step in range(first, last):
+        draw = np.random.default_rng(step)
+        X, y = mx.nd.array(draw.normal(size=(8, 4))), mx.nd.array(draw.integers(0, 3, 8))
+        pairs = list(
+            zip(
+                gluon.utils.split_and_load(X, contexts or [mx.cpu()]),
+                gluon.utils.split_and_load(y, contexts or [mx.cpu()]),
+            )
+        )
+        with autograd.record():
+            values = [loss(net(a), b) for a, b in pairs]
+        autograd.backward(values)
+        trainer.step(8)
+        losses.append(np.concatenate([value.asnumpy() for value in values]))
+    return np.array(losses)
+
+
+def state(net):
+    return {k: [a.asnumpy() for a in p.list_data()] for k, p in net._collect_params_with_prefix().items()}
+
+
+def assert_same(first, second):
+    for name in first:
+        for a, b in zip(first[name], second[name]):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@pytest.mark.parametrize(("optimizer", "params"), OPTIMIZERS, ids=[name for name, _ in OPTIMIZERS])
+@pytest.mark.parametrize("before", [0, 3])
+def test_what_happens_in_between_leaves_no_trace(optimizer, params, before):
+    net, trainer = made(optimizer, params)
+    work(net, trainer, 0, before)
+    expected = work(net, trainer, 100, 104)
+    end = state(net)
+    net, trainer = made(optimizer, params)
+    work(net, trainer, 0, before)
+    with preserved(net, trainer):
+        trainer.set_learning_rate(0.5)
+        work(net, trainer, 50, 55)
+    np.testing.assert_array_equal(work(net, trainer, 100, 104), expected)
+    assert_same(state(net), end)
+
+
+@pytest.mark.parametrize(("optimizer", "params"), OPTIMIZERS, ids=[name for name, _ in OPTIMIZERS])
+def test_a_file_carries_a_training_over_to_another_process_objects(optimizer, params, tmp_path):
+    net, trainer = made(optimizer, params)
+    work(net, trainer, 0, 3)
+    save(tmp_path / "s.npz", net, trainer, {"epoch": 3})
+    expected = work(net, trainer, 3, 6)
+    other, other_trainer = made(optimizer, params)
+    assert load(tmp_path / "s.npz", other, other_trainer) == {"epoch": 3}
+    np.testing.assert_array_equal(work(other, other_trainer, 3, 6), expected)
+
+
+def test_references_stay_valid_and_arrays_are_the_same_objects():
+    net, trainer = made("sgd", {"momentum": 0.9})
+    work(net, trainer, 0, 2)
+    updater, optimizer = trainer._updaters[0], trainer.optimizer
+    weight, momentum = net[0].weight.data(), updater.states[0]
+    was = weight.asnumpy(), momentum.asnumpy()
+    with preserved(net, trainer):
+        work(net, trainer, 2, 4)
+    assert trainer.optimizer is optimizer
+    assert trainer._updaters[0].states[0] is momentum
+    assert net[0].weight.data() is weight
+    np.testing.assert_array_equal(weight.asnumpy(), was[0])
+    np.testing.assert_array_equal(momentum.asnumpy(), was[1])
+
+
+def test_two_contexts_with_statistics_of_their_own():
+    contexts = [mx.cpu(0), mx.cpu(1)]
+    net, trainer = made("sgd", {"momentum": 0.9}, contexts)
+    work(net, trainer, 0, 2, contexts)
+    means = [a.asnumpy() for a in net[1].running_mean.list_data()]
+    assert not np.array_equal(*means)
+    expected = state(net)
+    counts = {d: dict(c) for d, c in trainer.optimizer._all_index_update_counts.items()}
+    with preserved(net, trainer):
+        work(net, trainer, 2, 5, contexts)
+    assert_same(state(net), expected)
+    assert trainer.optimizer._all_index_update_counts == counts
+    assert trainer.optimizer._index_update_count in trainer.optimizer._all_index_update_counts.values()
+
+
+def test_accumulated_and_pending_gradients_are_kept():
+    net, trainer = made(grad_req="add")
+    for parameter in net.collect_params().values():
+        parameter.zero_grad()
+    X = mx.nd.ones((2, 4))
+    with autograd.record():
+        net(X).sum().backward()
+    gradient = net[0].weight.grad().asnumpy()
+    assert np.abs(gradient).sum() >= 0
+    with preserved(net, trainer):
+        with autograd.record():
+            net(2 * X).sum().backward()
+        trainer.step(1)
+    np.testing.assert_array_equal(net[0].weight.grad().asnumpy(), gradient)
+    trainer.step(1)  # raises where the gradients no longer count as fresh
+
+
+def test_mxnets_own_scheduler_is_put_back_with_its_state():
+    scheduler = lr_scheduler.MultiFactorScheduler([2, 4], 0.5, base_lr=1.0)
+    net, trainer = made("sgd", {"lr_scheduler": scheduler})
+    work(net, trainer, 0, 1)
+    with preserved(net, trainer):
+        trainer.optimizer.lr_scheduler = None
+        trainer.set_learning_rate(0.3)
+        work(net, trainer, 1, 9)
+        scheduler(100)
+    assert trainer.optimizer.lr_scheduler is scheduler
+    assert (scheduler.base_lr, trainer.optimizer.num_update, trainer.learning_rate) == (1.0, 1, 1.0)
+    work(net, trainer, 1, 3)
+    assert trainer.learning_rate == 0.5
+
+
+def test_numbers_of_the_optimizer_and_scaler_are_put_back():
+    net, trainer = made("sgd", {"momentum": 0.5, "wd": 0.1})
+    work(net, trainer, 0, 1)
+    trainer._amp_loss_scaler = type("Scaler", (), {})()
+    vars(trainer._amp_loss_scaler).update(_loss_scale=8.0, _unskipped=3)
+    trainer._amp_loss_scaler.has_overflow = lambda _: False
+    with preserved(net, trainer):
+        optimizer = trainer.optimizer
+        optimizer.momentum, optimizer.wd, optimizer.rescale_grad, trainer._scale = 0.9, 0.0, 3.0, 7.0
+        trainer._amp_loss_scaler._loss_scale = 1.0
+    assert (optimizer.momentum, optimizer.wd, optimizer.rescale_grad, trainer._scale) == (0.5, 0.1, 1 / 8, 1.0)
+    assert trainer._amp_loss_scaler._loss_scale == 8.0
+
+
+def test_an_exception_and_ctrl_c_leave_no_trace_either():
+    net, trainer = made("adam")
+    work(net, trainer, 0, 2)
+    expected = state(net)
+    for raised in (RuntimeError, KeyboardInterrupt):
+        with pytest.raises(raised), preserved(net, trainer):
+            work(net, trainer, 2, 4)
+            raise raised
+        assert_same(state(net), expected)
+
+
+def test_ctrl_c_in_the_middle_of_a_restore_waits_for_its_end(monkeypatch):
+    net, trainer = made("adam")
+    work(net, trainer, 0, 2)
+    expected, taken = state(net), capture(net, trainer)
+    work(net, trainer, 2, 4)
+    original = snapshot._restore_trainer
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        original(*arguments)
+
+    monkeypatch.setattr(snapshot, "_restore_trainer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        restore(taken, net, trainer)
+    assert_same(state(net), expected)
+    assert trainer.optimizer.num_update == 2
+
+
+def test_a_snapshot_holds_one_copy():
+    net, trainer = made("adam")
+    work(net, trainer, 0, 1)
+    parameters = sum(p.data().size for p in net.collect_params().values())
+    trainable = sum(p.data().size for p in net.collect_params().values() if p.grad_req != "null")
+    assert capture(net, trainer).nbytes == 4 * (parameters + 2 * trainable)
+
+
+def test_np_nets_are_restored_too():
+    mx.npx.set_np()
+    try:
+        net = gluon.nn.Dense(2, in_units=3)
+        net.initialize()
+        before = net.weight.data().asnumpy()
+        with preserved(net):
+            net.weight.set_data(mx.np.zeros((2, 3)))
+        np.testing.assert_array_equal(net.weight.data().asnumpy(), before)
+    finally:
+        mx.npx.reset_np()
+
+
+def test_another_architecture_is_refused_and_nothing_changed(tmp_path):
+    net, trainer = made()
+    work(net, trainer, 0, 1)
+    save(tmp_path / "s.npz", net, trainer)
+    wider = gluon.nn.HybridSequential()
+    wider.add(gluon.nn.Dense(7, in_units=4), gluon.nn.BatchNorm(in_channels=7), gluon.nn.Dense(3, in_units=7))
+    wider.initialize()
+    before = state(wider)
+    with pytest.raises(RecordError, match=r"another net: 0\.(weight|bias)"):
+        load(tmp_path / "s.npz", wider)
+    assert_same(state(wider), before)
+    shorter = gluon.nn.HybridSequential()
+    shorter.add(gluon.nn.Dense(6, in_units=4))
+    shorter.initialize()
+    with pytest.raises(RecordError, match="in one of the two only"):
+        load(tmp_path / "s.npz", shorter)
+
+
+def test_another_scheduler_is_refused(tmp_path):
+    net, trainer = made("sgd", {"lr_scheduler": SquareRootScheduler()})
+    work(net, trainer, 0, 1)
+    save(tmp_path / "s.npz", net, trainer)
+    other, plain = made("sgd")
+    with pytest.raises(RecordError, match="SquareRootScheduler, not None"):
+        load(tmp_path / "s.npz", other, plain)
+
+
+def test_an_uninitialized_net_is_refused_with_the_remedy():
+    with pytest.raises(UsageError, match=r"net\.initialize"):
+        capture(gluon.nn.Dense(2))
+
+
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("on_kvstore", [True, False])
+def test_a_kvstore_that_updates_is_put_back_with_its_weights(before, on_kvstore):
+    contexts = [mx.cpu(0), mx.cpu(1)]
+    ends = []
+    for disturbed in (False, True):
+        net, _ = made(contexts=contexts)
+        trainer = gluon.Trainer(
+            net.collect_params(), "sgd", {"momentum": 0.9}, kvstore="local", update_on_kvstore=on_kvstore
+        )
+        work(net, trainer, 0, before, contexts)
+        if disturbed:
+            with preserved(net, trainer):
+                work(net, trainer, 50, 53, contexts)
+        work(net, trainer, 10, 13, contexts)
+        assert trainer._update_on_kvstore == on_kvstore
+        ends.append(state(net))
+    assert_same(*ends)
+
+
+def test_every_truncation_and_many_flips_of_a_file_are_refused_by_name(tmp_path):
+    net, trainer = made("sgd", {"momentum": 0.9})
+    work(net, trainer, 0, 1)
+    path = tmp_path / "s.npz"
+    save(path, net, trainer)
+    content = path.read_bytes()
+    before = state(net)
+    draw = np.random.default_rng(0)
+    for cut in [0, 1, *draw.integers(2, len(content) - 1, 40), len(content) - 1]:
+        path.write_bytes(content[:cut])
+        with pytest.raises(RecordError, match=r"s\.npz"):
+            load(path, net, trainer)
+    accepted = 0
+    for place in draw.integers(0, len(content), 200):
+        path.write_bytes(content[:place] + bytes([content[place] ^ (1 << int(place) % 8)]) + content[place + 1 :])
+        try:
+            load(path, net, trainer)
+            accepted += 1  # a flip in the zip's dates or attributes changes no content
+        except RecordError as error:
+            assert "s.npz" in str(error)  # noqa: PT017
+        assert_same(state(net), before)
+    assert accepted < 100
+
+
+def test_nothing_read_back_can_execute_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('executed')",))
+
+    path = tmp_path / "s.npz"
+    net, trainer = made()
+    for content in (pickle.dumps(Evil()), None):
+        if content is None:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("description.npy", pickle.dumps(Evil()))
+            np.savez(path, description=np.array([Evil()], dtype=object))
+        else:
+            path.write_bytes(content)
+        with pytest.raises(RecordError, match="damaged"):
+            load(path, net, trainer)
+
+
+def test_a_newer_version_and_a_missing_file_are_named(tmp_path, monkeypatch):
+    net, _ = made()
+    with pytest.raises(RecordError, match="is not there"):
+        load(tmp_path / "none.npz", net)
+    from gluon_lr import archive
+
+    monkeypatch.setattr(archive, "VERSION", 2)
+    save(tmp_path / "s.npz", net)
+    monkeypatch.undo()
+    with pytest.raises(RecordError, match="format version 2"):
+        load(tmp_path / "s.npz", net)
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
+    net, trainer = made()
+    work(net, trainer, 0, 1)
+    save(tmp_path / "s.npz", net, trainer)
+    before = (tmp_path / "s.npz").read_bytes()
+    with pytest.raises(RecordError, match="cannot write a object"):
+        save(tmp_path / "s.npz", net, trainer, {"x": 1}) or trainer.optimizer.__dict__.update(odd=object()) or save(
+            tmp_path / "s.npz", net, trainer
+        )
+    assert (tmp_path / "s.npz").read_bytes()[:2] == before[:2] == b"PK"
+    assert [p.name for p in tmp_path.iterdir()] == ["s.npz"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        save(tmp_path / "file" / "s.npz", net)

@@ -1,0 +1,200 @@
+"""The one loop: the same mathematics as the plain one, the same bits every time, the rates really used."""
+
+import math
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import autograd, gluon, init
+
+from gluon_lr.data import ArrayBatches
+from gluon_lr.errors import UsageError
+from gluon_lr.nets import lenet, mlp, plain_lenet
+from gluon_lr.runs import seed_everything
+from gluon_lr.schedulers import SquareRootScheduler
+from gluon_lr.training import History, evaluate, train, try_context
+
+CPU = mx.cpu()
+
+
+def made(net, seed=0, **trainer):
+    seed_everything(seed)
+    net.initialize(init.Xavier(), ctx=CPU)
+    net.hybridize(static_alloc=True, static_shape=True)
+    rule = trainer or {"learning_rate": 0.1}
+    return net, gluon.loss.SoftmaxCrossEntropyLoss(), gluon.Trainer(net.collect_params(), "sgd", rule)
+
+
+def loaders(fashion, n=1024, batch_size=256, seed=0):
+    return (
+        ArrayBatches(fashion[0][:n], fashion[1][:n], batch_size, shuffle=True, seed=seed),
+        ArrayBatches(fashion[2][:500], fashion[3][:500], 250),
+    )
+
+
+def plain_losses(net, batches, lr, updates):
+    """The book's loop without anything of ours: each batch's mean loss."""
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": lr})
+    values = []
+    while len(values) < updates:
+        for X, y in batches:
+            with autograd.record():
+                value = loss(net(X), y)
+            value.backward()
+            trainer.step(len(X))
+            values.append(float(value.mean().asnumpy()))
+    return values[:updates]
+
+
+def test_the_fast_net_computes_the_books_function(fashion, front_end):
+    """At each of 16 updates of the plain loop, from the same parameters: losses to 1e-6, gradients to 1e-5 of the
+    largest. Only the order of sums within a convolution differs. The parameters are set equal before each update
+    because training itself amplifies a last bit: after 16 updates of their own the losses are 3e-4 apart."""
+    seed_everything(3)
+    nets = [plain_lenet(), lenet()]
+    loss, rates = gluon.loss.SoftmaxCrossEntropyLoss(), {"learning_rate": 0.1}
+    X, _ = next(iter(loaders(fashion)[0]))
+    for net in nets:
+        net.initialize(init.Xavier())
+        net.hybridize()
+        net(X)
+    plain, fast = [list(net.collect_params().values()) for net in nets]
+    trainer = gluon.Trainer(nets[0].collect_params(), "sgd", rates)
+    batches = loaders(fashion, n=4096)[0]
+    for X, y in batches:
+        for ours, theirs in zip(fast, plain):
+            ours.set_data(theirs.data())
+        values = []
+        for net in nets:
+            with autograd.record():
+                value = loss(net(X), y)
+            value.backward()
+            values.append(value.mean().asnumpy())
+        np.testing.assert_allclose(values[1], values[0], rtol=1e-6)
+        for ours, theirs in zip(fast, plain):
+            expected = theirs.grad().asnumpy()
+            np.testing.assert_allclose(ours.grad().asnumpy(), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        trainer.step(len(X))
+
+
+def test_the_fast_net_has_the_books_parameters():
+    shapes = []
+    for build in (plain_lenet, lenet):
+        net = build()
+        net.initialize()
+        net(mx.nd.zeros((1, 1, 28, 28)))
+        shapes.append({k: p.shape for k, p in net._collect_params_with_prefix().items()})
+    assert sorted(shapes[0].values()) == sorted(shapes[1].values())
+    assert sum(math.prod(shape) for shape in shapes[1].values()) == 61706
+
+
+def test_the_loop_has_the_plain_loops_losses_to_the_last_bit(fashion):
+    net, loss, trainer = made(lenet())
+    train_iter, test_iter = loaders(fashion, n=1000)
+    history = train(net, train_iter, test_iter, 2, loss, trainer, CPU)
+    again, _, _ = made(lenet())
+    plain_iter, _ = loaders(fashion, n=1000)
+    losses = np.array(plain_losses(again, plain_iter, 0.1, 8))
+    sizes = np.array([256, 256, 256, 232] * 2)
+    # A mean of float32 losses times its size is the sum to one rounding.
+    expected = (losses * sizes).reshape(2, 4).sum(1) / 1000
+    np.testing.assert_allclose(history.train_loss, expected, rtol=1e-6)
+    for ours, theirs in zip(net.collect_params().values(), again.collect_params().values()):
+        assert np.array_equal(ours.data().asnumpy(), theirs.data().asnumpy())
+
+
+def test_the_same_seed_gives_the_same_bits(fashion, front_end):
+    histories = []
+    for _ in range(2):
+        net, loss, trainer = made(lenet(), seed=5)
+        history = train(net, *loaders(fashion, seed=5), 2, loss, trainer, CPU, seed=5).as_dict()
+        del history["seconds"]
+        histories.append(history)
+    assert histories[0] == histories[1]
+
+
+def test_the_history_holds_the_rates_really_used(fashion):
+    net, loss, trainer = made(mlp((8,)), lr_scheduler=SquareRootScheduler(0.1))
+    history = train(net, *loaders(fashion), 3, loss, trainer, CPU)
+    rates = 0.1 * (np.arange(1, 13) + 1.0) ** -0.5
+    np.testing.assert_allclose(history.lr_first, rates[::4], rtol=1e-15)
+    np.testing.assert_allclose(history.lr_last, rates[3::4], rtol=1e-15)
+    np.testing.assert_allclose(history.lr_mean, rates.reshape(3, 4).mean(1), rtol=1e-15)
+    assert history.updates == [4, 4, 4]
+
+
+def test_accuracy_and_loss_are_those_counted_by_hand(fashion):
+    net, loss, _ = made(mlp((8,)))
+    _, test_iter = loaders(fashion)
+    scores = np.concatenate([net(X).asnumpy() for X, _ in test_iter]).astype(np.float64)
+    labels = fashion[3][:500].astype(int)
+    shifted = scores - scores.max(1, keepdims=True)
+    by_hand = (np.log(np.exp(shifted).sum(1)) - shifted[np.arange(500), labels]).mean()
+    value, accuracy = evaluate(net, test_iter, loss, CPU)
+    assert accuracy == np.mean(scores.argmax(1) == labels)
+    assert value == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_gluons_data_loader_is_accepted(fashion):
+    net, loss, trainer = made(mlp((8,)))
+    data = gluon.data.ArrayDataset(fashion[0][:300].astype("float32") / 255, fashion[1][:300].astype("float32"))
+    loader = gluon.data.DataLoader(data, 100)
+    history = train(net, loader, loader, 2, loss, trainer, CPU)
+    assert history.train_loss[1] < history.train_loss[0]
+    assert history.updates == [3, 3]
+
+
+def test_two_contexts_train_as_one(fashion):
+    """Halves of each batch on two contexts: equal to rounding."""
+    histories = []
+    for contexts in ([mx.cpu(0)], [mx.cpu(0), mx.cpu(1)]):
+        seed_everything(0)
+        net = mlp((8,))
+        net.initialize(init.Xavier(), ctx=contexts)
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        histories.append(train(net, *loaders(fashion), 2, loss, trainer, contexts).train_loss)
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-5)
+
+
+def test_a_history_is_gone_on_with(fashion):
+    net, loss, trainer = made(mlp((8,)))
+    whole = train(net, *loaders(fashion), 3, loss, trainer, CPU)
+    net, loss, trainer = made(mlp((8,)))
+    batches = loaders(fashion)
+    part = train(net, *batches, 1, loss, trainer, CPU)
+    seen = []
+    train(net, *batches, 3, loss, trainer, CPU, history=part, on_epoch=lambda h: seen.append(len(h)))
+    assert part.train_loss == whole.train_loss
+    assert seen == [2, 3]
+
+
+def test_a_training_that_explodes_ends_there(fashion):
+    net, loss, trainer = made(mlp((8,)), learning_rate=1e30)
+    history = train(net, *loaders(fashion), 5, loss, trainer, CPU)
+    assert not math.isfinite(history.train_loss[-1])
+    assert len(history) < 5
+
+
+def test_what_cannot_be_trained_is_refused(fashion):
+    net, loss, trainer = made(mlp((8,)))
+    batches, tests = loaders(fashion)
+    with pytest.raises(UsageError, match="num_epochs is 0"):
+        train(net, batches, tests, 0, loss, trainer, CPU)
+    with pytest.raises(UsageError, match="training loader is empty"):
+        train(net, [], tests, 1, loss, trainer, CPU)
+    with pytest.raises(UsageError, match="test loader is empty"):
+        train(net, batches, [], 1, loss, trainer, CPU)
+
+
+def test_contexts_by_name():
+    assert try_context("auto") == try_context("cpu") == mx.cpu()
+    with pytest.raises(UsageError, match="mxnet-cu112"):
+        try_context("gpu:7")
+    with pytest.raises(UsageError, match="tpu"):
+        try_context("tpu")
+
+
+def test_an_empty_history_has_no_epochs():
+    assert len(History()) == 0

@@ -84,6 +84,8 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
     own = _parameters(net)
     _check_same_architecture(snapshot, own)
     with _uninterrupted():
+        if trainer is not None and snapshot.trainer is not None:
+            _match_kvstore(snapshot.trainer["kvstore"], trainer)
         for name, parameter in own.items():
             for saved, array in zip(snapshot.parameters[name], parameter.list_data()):
                 saved.copyto(array)
@@ -171,6 +173,7 @@ def _capture_trainer(trainer: Any) -> Dict[str, Any]:
         "updaters": [
             {"states": _copied(updater.states), "synced": dict(updater.states_synced)} for updater in _updaters(trainer)
         ],
+        "kvstore": bool(trainer._kv_initialized),
         "scale": trainer._scale,
         "scaler": None if scaler is None else _copied(vars(scaler)),
         "scheduler": optimizer.lr_scheduler,
@@ -207,6 +210,16 @@ def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
         optimizer.lr_scheduler = saved["scheduler"]
     if saved["scheduler_state"] is not None and optimizer.lr_scheduler is not None:
         vars(optimizer.lr_scheduler).update(copy.deepcopy(saved["scheduler_state"]))
+
+
+def _match_kvstore(was_there: bool, trainer: Any) -> None:
+    """Have a kvstore if, and only if, there was one: at its first step a trainer makes one and, doing so, gives every
+    context the first one's parameters, BatchNorm's statistics included."""
+    if was_there and not trainer._kv_initialized:
+        trainer._init_kvstore()
+        trainer._init_params()
+    elif trainer._kv_initialized and not was_there and not trainer._distributed:
+        trainer._reset_kvstore()
 
 
 def _updates_on_kvstore(trainer: Any) -> bool:

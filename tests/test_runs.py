@@ -26,7 +26,7 @@ def specs(runs=("a", "b"), seeds=(0,), epochs=3):
 
 
 def build(spec, ctx, data_dir=None):
-    """A small net on drawn data; the run named ``broken`` raises, ``wild`` explodes, ``slow`` takes a second an epoch."""
+    """A small net on drawn data; the run ``broken`` raises, ``wild`` explodes, ``slow`` takes a second an epoch."""
     if spec.run == "broken":
         raise ValueError("this run is broken")
     draw = np.random.default_rng(7)
@@ -147,8 +147,13 @@ def test_a_claimed_run_is_left_to_its_owner(tmp_path):
     (spec,) = specs(("a",))
     with claimed(tmp_path, spec) as mine:
         assert mine
-        code = f"from gluon_lr.runs import claimed\nfrom gluon_lr.records import RunSpec\nimport pathlib\nspec = {spec!r}\n"
-        code += f"with claimed(pathlib.Path({str(tmp_path)!r}), spec) as mine: print(mine)"
+        code = (
+            "import pathlib
+from gluon_lr.records import RunSpec
+from gluon_lr.runs import claimed
+"
+            f"with claimed(pathlib.Path({str(tmp_path)!r}), {spec!r}) as mine: print(mine)"
+        )
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "False"
 

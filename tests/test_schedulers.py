@@ -70,7 +70,11 @@ def test_square_root_values_and_default():
 
 
 def test_drawing_changes_nothing():
-    for scheduler in (SquareRootScheduler(1.0), FactorScheduler(0.9), PerEpochScheduler(chapter_scheduler("cosine"), 3)):
+    for scheduler in (
+        SquareRootScheduler(1.0),
+        FactorScheduler(0.9),
+        PerEpochScheduler(chapter_scheduler("cosine"), 3),
+    ):
         before = pickle.dumps(scheduler)
         values = scheduler.values(50)
         assert pickle.dumps(scheduler) == before

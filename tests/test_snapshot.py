@@ -172,14 +172,18 @@ def test_numbers_of_the_optimizer_and_scaler_are_put_back():
     assert trainer._amp_loss_scaler._loss_scale == 8.0
 
 
+def _work_and_raise(net, trainer, raised):
+    work(net, trainer, 2, 4)
+    raise raised
+
+
 def test_an_exception_and_ctrl_c_leave_no_trace_either():
     net, trainer = made("adam")
     work(net, trainer, 0, 2)
     expected = state(net)
     for raised in (RuntimeError, KeyboardInterrupt):
         with pytest.raises(raised), preserved(net, trainer):
-            work(net, trainer, 2, 4)
-            raise raised
+            _work_and_raise(net, trainer, raised)
         assert_same(state(net), expected)
 
 

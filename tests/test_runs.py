@@ -148,10 +148,7 @@ def test_a_claimed_run_is_left_to_its_owner(tmp_path):
     with claimed(tmp_path, spec) as mine:
         assert mine
         code = (
-            "import pathlib
-from gluon_lr.records import RunSpec
-from gluon_lr.runs import claimed
-"
+            "import pathlib; from gluon_lr.records import RunSpec; from gluon_lr.runs import claimed\n"
             f"with claimed(pathlib.Path({str(tmp_path)!r}), {spec!r}) as mine: print(mine)"
         )
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)

@@ -1,16 +1,66 @@
-"""Schedules: pure functions of the number of updates."""
+"""Schedules: pure functions of the number of updates, and schedules made of schedules."""
 
 from .base import ForeignScheduler, Scheduler, pure
 from .book import FactorScheduler, SquareRootScheduler
-from .combine import PerEpochScheduler
-from .policies import ConstantScheduler
+from .combine import (
+    ChainScheduler,
+    ClipScheduler,
+    CycleScheduler,
+    PerEpochScheduler,
+    PerUpdateScheduler,
+    ScaleScheduler,
+    WarmupScheduler,
+)
+from .cycles import (
+    CosineWarmRestartsScheduler,
+    CyclicScheduler,
+    OneCycleMomentumScheduler,
+    OneCycleScheduler,
+    WarmupStableDecayScheduler,
+)
+from .policies import (
+    CompoundingTimeBasedScheduler,
+    ConstantScheduler,
+    CosineScheduler,
+    ExponentialScheduler,
+    FunctionScheduler,
+    InverseSquareRootScheduler,
+    LinearScheduler,
+    MultiStepScheduler,
+    PiecewiseConstantScheduler,
+    PolynomialScheduler,
+    StepScheduler,
+    TimeBasedScheduler,
+)
 
 __all__ = [
+    "ChainScheduler",
+    "ClipScheduler",
+    "CompoundingTimeBasedScheduler",
     "ConstantScheduler",
+    "CosineScheduler",
+    "CosineWarmRestartsScheduler",
+    "CycleScheduler",
+    "CyclicScheduler",
+    "ExponentialScheduler",
     "FactorScheduler",
     "ForeignScheduler",
+    "FunctionScheduler",
+    "InverseSquareRootScheduler",
+    "LinearScheduler",
+    "MultiStepScheduler",
+    "OneCycleMomentumScheduler",
+    "OneCycleScheduler",
     "PerEpochScheduler",
+    "PerUpdateScheduler",
+    "PiecewiseConstantScheduler",
+    "PolynomialScheduler",
+    "ScaleScheduler",
     "Scheduler",
     "SquareRootScheduler",
+    "StepScheduler",
+    "TimeBasedScheduler",
+    "WarmupScheduler",
+    "WarmupStableDecayScheduler",
     "pure",
 ]

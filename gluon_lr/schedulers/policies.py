@@ -1,18 +1,359 @@
-"""The named policies."""
+"""The named policies that fall, or stay: each a formula over t and its arguments.
+
+Lengths are counted in what t counts: updates in a trainer, epochs inside a
+:class:`~gluon_lr.schedulers.PerEpochScheduler`. Every policy is clamped: before t = 0 it has its value at 0, beyond
+its end its last one.
+"""
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Any, Callable, Optional, Sequence
 
+from ..errors import UsageError
 from .base import Scheduler
+from .curves import cosine, linear, progress
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise :class:`UsageError` unless ``condition`` holds."""
+    if not condition:
+        raise UsageError(message)
 
 
 @dataclass(unsafe_hash=True)
 class ConstantScheduler(Scheduler):
-    """The rate stays: η(t) = base_lr."""
+    """The rate stays: η(t) = base_lr.
+
+    Args:
+        base_lr: the rate; default 0.01.
+
+    Example:
+        >>> ConstantScheduler(0.5).values(3).tolist()
+        [0.5, 0.5, 0.5]
+    """
 
     base_lr: float = 0.01
     length = 0
 
     def __call__(self, num_update: float) -> float:
         return self.base_lr
+
+
+@dataclass(unsafe_hash=True)
+class StepScheduler(Scheduler):
+    """The rate is multiplied by a factor every ``step``: η(t) = base_lr · factor^⌊t/step⌋.
+
+    Args:
+        step: t between two drops; MXNet's ``FactorScheduler`` drops one later, at t = step + 1.
+        factor: multiplier at each drop; default 0.1.
+        base_lr: the rate at t = 0; default 0.01.
+
+    Raises:
+        UsageError: ``step`` is not positive.
+
+    Example:
+        >>> StepScheduler(2, factor=0.5, base_lr=1.0).values(5).tolist()
+        [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+
+    step: float
+    factor: float = 0.1
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self.step > 0, f"step is {self.step}: expected more than 0")
+
+    def __call__(self, num_update: float) -> float:
+        return self.base_lr * self.factor ** (num_update // self.step if num_update > 0 else 0)
+
+
+@dataclass(unsafe_hash=True)
+class PiecewiseConstantScheduler(Scheduler):
+    """The rate has given values between given boundaries: η(t) = rates[i] for boundaries[i−1] ≤ t < boundaries[i].
+
+    Args:
+        boundaries: t at which the next value begins, ascending.
+        rates: one more than boundaries.
+
+    Raises:
+        UsageError: lengths do not fit, or boundaries do not ascend.
+
+    Example:
+        >>> PiecewiseConstantScheduler([1, 3], [1.0, 0.5, 0.1]).values(5).tolist()
+        [1.0, 0.5, 0.5, 0.1, 0.1]
+    """
+
+    boundaries: Sequence[float]
+    rates: Sequence[float]
+
+    def __post_init__(self) -> None:
+        self.__dict__.update(boundaries=tuple(self.boundaries), rates=tuple(self.rates))
+        require(
+            len(self.rates) == len(self.boundaries) + 1,
+            f"{len(self.boundaries)} boundaries but {len(self.rates)} rates: expected one more rate than boundaries",
+        )
+        require(list(self.boundaries) == sorted(set(self.boundaries)), "boundaries have to ascend")
+
+    def __call__(self, num_update: float) -> float:
+        return self.rates[bisect_right(self.boundaries, num_update)]
+
+    @property
+    def length(self) -> float:
+        """The last boundary."""
+        return self.boundaries[-1] if self.boundaries else 0
+
+
+@dataclass(unsafe_hash=True)
+class MultiStepScheduler(Scheduler):
+    """The rate is multiplied by a factor at given points: η(t) = base_lr · factor^(number of steps ≤ t).
+
+    Args:
+        steps: the points, ascending; MXNet's ``MultiFactorScheduler`` drops one later, at t = step + 1.
+        factor: multiplier at each; default 0.1.
+        base_lr: the rate before the first; default 0.01.
+
+    Raises:
+        UsageError: steps do not ascend.
+
+    Example:
+        >>> MultiStepScheduler([1, 3], factor=0.5, base_lr=1.0).values(5).tolist()
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    steps: Sequence[float]
+    factor: float = 0.1
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.__dict__["steps"] = tuple(self.steps)
+        require(list(self.steps) == sorted(set(self.steps)), "steps have to ascend")
+
+    def __call__(self, num_update: float) -> float:
+        return self.base_lr * self.factor ** bisect_right(self.steps, num_update)
+
+    @property
+    def length(self) -> float:
+        """The last step."""
+        return self.steps[-1] if self.steps else 0
+
+
+@dataclass(unsafe_hash=True)
+class ExponentialScheduler(Scheduler):
+    """The rate falls by a factor each t: η(t) = max(final_lr, base_lr · factor^t).
+
+    Args:
+        factor: multiplier a t; the article's exp(−0.1) is 0.9048.
+        base_lr: the rate at t = 0; default 0.01.
+        final_lr: never below this; default 0.
+
+    Example:
+        >>> ExponentialScheduler(0.5, base_lr=1.0, final_lr=0.2).values(4).tolist()
+        [1.0, 0.5, 0.25, 0.2]
+    """
+
+    factor: float
+    base_lr: float = 0.01
+    final_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.factor > 0, f"factor is {self.factor}: expected more than 0")
+
+    def __call__(self, num_update: float) -> float:
+        return max(self.final_lr, self.base_lr * self.factor ** (num_update if num_update > 0 else 0))
+
+
+@dataclass(unsafe_hash=True)
+class LinearScheduler(Scheduler):
+    """A straight line: η(t) = base_lr + (final_lr − base_lr)·u, u = t/max_update.
+
+    Args:
+        max_update: t at which it ends.
+        base_lr: the rate at t = 0; default 0.01.
+        final_lr: the rate at the end and beyond; default 0.
+
+    Example:
+        >>> LinearScheduler(4, base_lr=1.0).values(6).tolist()
+        [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
+
+    max_update: float
+    base_lr: float = 0.01
+    final_lr: float = 0.0
+
+    def __call__(self, num_update: float) -> float:
+        return linear(self.base_lr, self.final_lr, progress(num_update, self.max_update))
+
+    @property
+    def length(self) -> float:
+        """``max_update``."""
+        return self.max_update
+
+
+@dataclass(unsafe_hash=True)
+class PolynomialScheduler(Scheduler):
+    """A polynomial: η(t) = final_lr + (base_lr − final_lr)·(1 − u)^power, u = t/max_update.
+
+    Args:
+        max_update: t at which it ends.
+        power: the exponent; default 2, as in MXNet's ``PolyScheduler``.
+        base_lr: the rate at t = 0; default 0.01.
+        final_lr: the rate at the end and beyond; default 0. (MXNet's returns ``base_lr`` where it is first called
+            beyond its end.)
+
+    Example:
+        >>> PolynomialScheduler(4, base_lr=1.0).values(6).tolist()
+        [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
+    """
+
+    max_update: float
+    power: float = 2.0
+    base_lr: float = 0.01
+    final_lr: float = 0.0
+
+    def __call__(self, num_update: float) -> float:
+        left = 1 - progress(num_update, self.max_update)
+        return self.final_lr + (self.base_lr - self.final_lr) * left**self.power
+
+    @property
+    def length(self) -> float:
+        """``max_update``."""
+        return self.max_update
+
+
+@dataclass(unsafe_hash=True)
+class CosineScheduler(Scheduler):
+    """Half a cosine: η(t) = final_lr + (base_lr − final_lr)·(1 + cos πu)/2, u = t/max_update.
+
+    Args:
+        max_update: t at which it ends.
+        base_lr: the rate at t = 0; default 0.01.
+        final_lr: the rate at the end and beyond; default 0.
+
+    Source: Loshchilov and Hutter (2016), SGDR.
+
+    Example:
+        >>> CosineScheduler(4, base_lr=1.0).values(6).round(4).tolist()
+        [1.0, 0.8536, 0.5, 0.1464, 0.0, 0.0]
+    """
+
+    max_update: float
+    base_lr: float = 0.01
+    final_lr: float = 0.0
+
+    def __call__(self, num_update: float) -> float:
+        return cosine(self.base_lr, self.final_lr, progress(num_update, self.max_update))
+
+    @property
+    def length(self) -> float:
+        """``max_update``."""
+        return self.max_update
+
+
+@dataclass(unsafe_hash=True)
+class TimeBasedScheduler(Scheduler):
+    """Inverse time: η(t) = base_lr / (1 + decay·t).
+
+    Args:
+        decay: per t.
+        base_lr: the rate at t = 0; default 0.01.
+
+    Example:
+        >>> TimeBasedScheduler(0.5, base_lr=1.0).values(3).round(4).tolist()
+        [1.0, 0.6667, 0.5]
+    """
+
+    decay: float
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self.decay >= 0, f"decay is {self.decay}: expected at least 0")
+
+    def __call__(self, num_update: float) -> float:
+        return self.base_lr / (1 + self.decay * (num_update if num_update > 0 else 0))
+
+
+@dataclass(unsafe_hash=True)
+class CompoundingTimeBasedScheduler(Scheduler):
+    """Time-based decay applied to the *previous* rate: η(t) = η(t − 1) / (1 + decay·t), so base_lr / Π(1 + decay·i).
+
+    It falls far faster than :class:`TimeBasedScheduler`. Computed in closed form through the gamma function, so that
+    it needs no memory: Π_{i ≤ t} (1 + decay·i) = decay^t · Γ(t + 1 + 1/decay) / Γ(1 + 1/decay).
+
+    Args:
+        decay: per t; the article's is 0.5/100.
+        base_lr: the rate at t = 0; default 0.01.
+
+    Source: the article.
+
+    Example:
+        >>> CompoundingTimeBasedScheduler(0.5, base_lr=1.0).values(3).round(4).tolist()
+        [1.0, 0.6667, 0.3333]
+    """
+
+    decay: float
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self.decay >= 0, f"decay is {self.decay}: expected at least 0")
+
+    def __call__(self, num_update: float) -> float:
+        if num_update <= 0 or self.decay == 0:
+            return self.base_lr
+        inverse = 1 / self.decay
+        logarithm = num_update * math.log(self.decay) + math.lgamma(num_update + 1 + inverse) - math.lgamma(1 + inverse)
+        return self.base_lr * math.exp(-logarithm)
+
+
+@dataclass(unsafe_hash=True)
+class InverseSquareRootScheduler(Scheduler):
+    """A linear warmup base_lr·t/warmup, then base_lr / √((t + timescale − warmup)/timescale).
+
+    Args:
+        warmup: t at which the rate peaks; default 0.
+        timescale: τ; default ``warmup``, or 1 where that is 0.
+        base_lr: the peak; default 0.01.
+
+    Source: Vaswani et al. (2017) with a shift, as is common for transformers.
+
+    Example:
+        >>> InverseSquareRootScheduler(warmup=2, base_lr=1.0).values(5).round(4).tolist()
+        [0.0, 0.5, 1.0, 0.8165, 0.7071]
+    """
+
+    warmup: float = 0
+    timescale: Optional[float] = None
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self.warmup >= 0, f"warmup is {self.warmup}: expected at least 0")
+        require(self.timescale is None or self.timescale > 0, f"timescale is {self.timescale}: expected more than 0")
+
+    def __call__(self, num_update: float) -> float:
+        if num_update < self.warmup:
+            return self.base_lr * max(num_update, 0) / self.warmup
+        scale = self.timescale or self.warmup or 1
+        return self.base_lr / math.sqrt((max(num_update, 0) + scale - self.warmup) / scale)
+
+
+@dataclass(unsafe_hash=True)
+class FunctionScheduler(Scheduler):
+    """Any function of t: η(t) = function(t).
+
+    Args:
+        function: of one number. It has to be pure; to pickle, it has to be defined at a module's top level.
+        length: from which t on it stays as it is, where that is known.
+
+    Example:
+        >>> import math
+        >>> FunctionScheduler(math.exp).values(2).round(3).tolist()
+        [1.0, 2.718]
+    """
+
+    function: Callable[[float], float]
+    length: Optional[Any] = None
+
+    def __call__(self, num_update: float) -> float:
+        return float(self.function(num_update))

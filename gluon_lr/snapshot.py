@@ -187,7 +187,8 @@ def _scheduler_state(scheduler: Any) -> Optional[Dict[str, Any]]:
 
     if scheduler is None or isinstance(scheduler, Scheduler) or not hasattr(scheduler, "__dict__"):
         return None
-    return copy.deepcopy(vars(scheduler))
+    # A plateau's state is beside the pure schedule that it scales, which needs no keeping.
+    return {key: copy.deepcopy(value) for key, value in vars(scheduler).items() if not isinstance(value, Scheduler)}
 
 
 def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:

@@ -103,6 +103,23 @@ def forward_backward(
     return outputs, losses
 
 
+def _parts(batch: Sequence[Any], at_once: Optional[int]) -> List[Any]:
+    X, y = batch
+    if at_once is None or len(X) <= at_once:
+        return [batch]
+    return [(X[i : i + at_once], y[i : i + at_once]) for i in range(0, len(X), at_once)]
+
+
+def _add_gradients(net: Any, at_once: int) -> None:
+    """Have gradients added up from here on, beginning at zero."""
+    if at_once < 1:
+        raise UsageError(f"at_once is {at_once}: expected at least 1")
+    for parameter in net.collect_params().values():
+        if parameter.grad_req == "write":
+            parameter.grad_req = "add"
+    net.collect_params().zero_grad()
+
+
 def correct(output: Any, y: Any) -> Any:
     """How many of a batch's examples the net puts in the right class, as an array of one number on the device."""
     output, y = _classic(output), _classic(y)
@@ -150,6 +167,7 @@ def train(
     seed: Optional[int] = None,
     history: Optional[History] = None,
     schedules: Sequence[Any] = (),
+    at_once: Optional[int] = None,
     on_epoch: Optional[Callable[[History], None]] = None,
 ) -> History:
     """Train ``net`` for ``num_epochs`` epochs, evaluating after each.
@@ -170,6 +188,8 @@ def train(
             depend on where the training was begun; default leave it alone.
         history: what a previous call returned, to go on from there.
         schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t = 1, 2, ….
+        at_once: examples that go through the net together: a larger batch is done in parts whose gradients are added
+            up before its one update, which is the same update to rounding (BatchNorm sees the parts). Default all.
         on_epoch: called with the history after each epoch, for example to draw it.
 
     Returns:
@@ -186,6 +206,8 @@ def train(
     history = History() if history is None else history
     contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     update = sum(history.updates)
+    if at_once is not None:
+        _add_gradients(net, at_once)
     for epoch in range(len(history), num_epochs):
         if history.train_loss and not math.isfinite(history.train_loss[-1]):
             break
@@ -199,14 +221,17 @@ def train(
             update += 1
             for schedule in schedules:
                 schedule.apply(trainer, update)
-            pairs = shards(batch, contexts)
-            outputs, values = forward_backward(net, loss, pairs)
-            size = sum(len(X) for X, _ in pairs)
+            size = len(batch[0])
+            for part in _parts(batch, at_once):
+                pairs = shards(part, contexts)
+                outputs, values = forward_backward(net, loss, pairs)
+                losses.extend(_classic(value).sum() for value in values)
+                hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
             trainer.step(size)
             rates.append(trainer.learning_rate)
-            losses.extend(_classic(value).sum() for value in values)
-            hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
             examples += size
+            if at_once is not None:
+                net.collect_params().zero_grad()
             if len(losses) > _RUN_AHEAD:
                 losses[-_RUN_AHEAD].wait_to_read()
         if not examples:

@@ -1,0 +1,88 @@
+"""Batches that grow: a schedule of sizes, and growth in the place of a falling rate."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Tuple
+
+from ..data.batches import ArrayBatches
+from ..errors import UsageError
+from ..schedulers import FunctionScheduler, Scheduler, pure
+
+
+class _BatchSize:
+    """B(t) = min(largest, base · η(0)/η(t)), a whole number."""
+
+    def __init__(self, rate: Scheduler, base: int, largest: int) -> None:
+        self.rate, self.base, self.largest = rate, base, largest
+
+    def __call__(self, t: float) -> float:
+        rate = self.rate(t)
+        return min(self.largest, round(self.base * self.rate(0) / rate)) if rate > 0 else self.largest
+
+
+class _Rate(_BatchSize):
+    """The rate that is left: η(t)·B(t)/base."""
+
+    def __call__(self, t: float) -> float:
+        return self.rate(t) * super().__call__(t) / self.base
+
+
+def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Scheduler, Scheduler]:
+    """Where a schedule's rate would fall by α, let the batch grow by 1/α, up to a largest size; then let the rate fall.
+
+    The ratio of rate to batch size, which sets the noise of the gradient, is the schedule's at every t.
+
+    Args:
+        schedule: the falling rate, over epochs.
+        batch_size: at t = 0.
+        largest: more examples than this are never in a batch.
+
+    Returns:
+        The batch size's schedule and the rate's.
+
+    Raises:
+        UsageError: sizes are not positive, or in the wrong order.
+
+    Source: Smith et al. (2017), Don't Decay the Learning Rate, Increase the Batch Size.
+
+    Example:
+        >>> from gluon_lr.schedulers import StepScheduler
+        >>> sizes, rates = grow_batch_instead(StepScheduler(1, 0.5, base_lr=0.4), batch_size=100, largest=300)
+        >>> sizes.values(4).tolist()
+        [100.0, 200.0, 300.0, 300.0]
+        >>> rates.values(4).round(3).tolist()
+        [0.4, 0.4, 0.3, 0.15]
+    """
+    if not 1 <= batch_size <= largest:
+        raise UsageError(f"batch_size {batch_size}, largest {largest}: expected 1 <= batch_size <= largest")
+    rate = pure(schedule)
+    return FunctionScheduler(_BatchSize(rate, batch_size, largest)), FunctionScheduler(_Rate(rate, batch_size, largest))
+
+
+class ScheduledBatches(ArrayBatches):
+    """Mini-batches whose size follows a schedule of epochs.
+
+    Args:
+        sizes: a scheduler of whole numbers, its t the epoch.
+        images, labels, shuffle, seed, transform: those of :class:`~gluon_lr.data.ArrayBatches`.
+
+    Example:
+        >>> import numpy as np
+        >>> from gluon_lr.schedulers import PiecewiseConstantScheduler
+        >>> sizes = PiecewiseConstantScheduler([1], [1, 2])
+        >>> batches = ScheduledBatches(np.zeros((4, 1), np.uint8), np.arange(4), sizes)
+        >>> [[len(y) for X, y in batches] for epoch in range(2)]
+        [[1, 1, 1, 1], [2, 2]]
+    """
+
+    def __init__(self, images: Any, labels: Any, sizes: Any, **kwargs: Any) -> None:
+        self.sizes = pure(sizes)
+        super().__init__(images, labels, int(self.sizes(0)), **kwargs)
+
+    def __len__(self) -> int:
+        self.batch_size = int(self.sizes(self.epoch))
+        return super().__len__()
+
+    def __iter__(self) -> Iterator[Tuple[Any, Any]]:
+        self.batch_size = int(self.sizes(self.epoch))
+        return super().__iter__()

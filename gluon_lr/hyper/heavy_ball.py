@@ -1,0 +1,63 @@
+"""Gradient descent with a momentum that adapts to the curvature along the way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Sequence, Tuple
+
+import mxnet as mx
+from mxnet.optimizer import Optimizer
+
+
+@Optimizer.register
+class AdaptiveHeavyBall(Optimizer):
+    """Heavy ball with β_k = clip((1 − √(γ·‖g_k − g_{k−1}‖ / ‖x_k − x_{k−1}‖))², 0, 1 − δ):
+    x_{k+1} = x_k − γ·g_k + β_k·(x_k − x_{k−1}).
+
+    Norms are taken over all parameters together. The first update has no momentum.
+
+    Args:
+        delta: keeps β below 1; default 1e-3.
+        kwargs: MXNet's own: ``learning_rate`` is γ.
+
+    Attributes:
+        beta: the last update's β.
+
+    Source: Sun et al. (2021).
+    """
+
+    def __init__(self, delta: float = 1e-3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.delta = delta
+        self.beta = 0.0
+        self.aggregate_num = 2**31  # all parameters in one call, for their common norm
+
+    def create_state(self, index: int, weight: Any) -> Tuple[Any, Any]:
+        """The previous weight and gradient; equal to the present weight until there is one."""
+        return weight.copy(), mx.nd.zeros(weight.shape, weight.context, dtype=weight.dtype)
+
+    def update_multi_precision(
+        self, index: Sequence[int], weight: Sequence[Any], grad: Sequence[Any], state: Sequence[Tuple[Any, Any]]
+    ) -> None:
+        """One step on all parameters."""
+        self._update_count(index)
+        rates, decays = self._get_lrs(index), self._get_wds(index)
+        gradients = []
+        for w, g, wd in zip(weight, grad, decays):
+            g = g * self.rescale_grad
+            if self.clip_gradient is not None:
+                g = mx.nd.clip(g, -self.clip_gradient, self.clip_gradient)
+            gradients.append(g + wd * w)
+        moved = _norm(w - before for w, (before, _) in zip(weight, state))
+        turned = _norm(g - before for g, (_, before) in zip(gradients, state))
+        rate = rates[0] if rates else 0.0
+        self.beta = 0.0 if moved == 0 else min(1 - self.delta, (1 - math.sqrt(rate * turned / moved)) ** 2)
+        for w, g, lr, (last_weight, last_grad) in zip(weight, gradients, rates, state):
+            step = self.beta * (w - last_weight) - lr * g
+            w.copyto(last_weight)
+            g.copyto(last_grad)
+            w += step
+
+
+def _norm(arrays: Any) -> float:
+    return math.sqrt(sum(float((array * array).sum().asscalar()) for array in arrays))

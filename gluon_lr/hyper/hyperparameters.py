@@ -1,0 +1,86 @@
+"""The schedules of rates, driving an optimizer's other numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+from ..schedulers import pure
+
+# SGD makes no momentum buffer where its momentum is 0 at the first update, and fails when it later is not.
+_LEAST_MOMENTUM = 1e-8
+
+
+@dataclass(frozen=True)
+class HyperparameterSchedule:
+    """Set one of the optimizer's numbers by a schedule before each update: optimizer.name ← schedule(t).
+
+    Args:
+        name: an attribute of the optimizer: ``momentum``, ``wd``, ``beta1``, ``clip_gradient``, … or
+            ``learning_rate``, where the trainer has no scheduler.
+        schedule: any scheduler or number; t is the update, from 1.
+
+    Example:
+        >>> import mxnet as mx
+        >>> from gluon_lr.schedulers import OneCycleScheduler
+        >>> net = mx.gluon.nn.Dense(1, in_units=1)
+        >>> net.initialize()
+        >>> trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"momentum": 0.9})
+        >>> HyperparameterSchedule("momentum", OneCycleScheduler(10, 0.1).momentum()).apply(trainer, t=3)
+        >>> round(trainer.optimizer.momentum, 3)
+        0.85
+    """
+
+    name: str
+    schedule: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", pure(self.schedule))
+
+    def apply(self, trainer: Any, t: int) -> None:
+        """Set the value for update ``t``.
+
+        Raises:
+            UsageError: the optimizer has no such number, or the rate belongs to a scheduler.
+        """
+        optimizer, value = trainer.optimizer, self.schedule(t)
+        if self.name == "learning_rate":
+            if optimizer.lr_scheduler is not None:
+                raise UsageError("the trainer has a scheduler: give it this schedule, or build it without one")
+            optimizer.set_learning_rate(value)
+            return
+        if not hasattr(optimizer, self.name):
+            raise UsageError(f"{type(optimizer).__name__} has no {self.name}: expected one of its own numbers")
+        if self.name == "momentum":
+            value = max(value, _LEAST_MOMENTUM)
+        setattr(optimizer, self.name, value)
+
+
+@dataclass(frozen=True)
+class RescaleMomentum:
+    """Keep a momentum buffer in step with a changing rate: v ← v · η(t)/η(t−1) before update t.
+
+    MXNet's SGD and NAG keep v = m·v + η·g with the rate inside, so that after a change old gradients still move the
+    weights at their old rate; rescaled, the update is that of η·(m·u + g), where u knows no rate.
+
+    Source: the lag is reported as apache/mxnet issue 15533.
+    """
+
+    def apply(self, trainer: Any, t: int) -> None:
+        """Rescale every buffer for update ``t``.
+
+        Raises:
+            UsageError: the trainer has no scheduler to tell the two rates.
+        """
+        schedule = trainer.optimizer.lr_scheduler
+        if schedule is None:
+            raise UsageError("the trainer has no scheduler: RescaleMomentum needs one to know the rate's change")
+        schedule = pure(schedule)
+        before, now = schedule(t - 1), schedule(t)
+        if t < 2 or before == now or before == 0:
+            return
+        for updater in trainer._updaters:
+            for state in updater.states.values():
+                if state is not None:
+                    state *= now / before

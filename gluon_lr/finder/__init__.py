@@ -1,0 +1,9 @@
+"""The learning-rate finder: a search that leaves no trace, always stops, and says how sure it is."""
+
+from .learner import Learner
+from .result import LRFinderResult
+from .rules import RULES, NoSuggestion, Suggestion
+from .search import LRFinder
+from .stopping import LRFinderStoppingCriteria
+
+__all__ = ["RULES", "LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner", "NoSuggestion", "Suggestion"]

@@ -1,0 +1,180 @@
+"""A net with its data, loss and trainer, able to do one update at a given rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
+
+import mxnet as mx
+from mxnet import autograd, gluon
+
+from ..errors import UsageError
+from ..training import shards
+
+
+class Learner:
+    """One update at a time, at any rate, on data that never end.
+
+    Args:
+        net: a Gluon net of ``mx.nd`` or ``mx.np``. Parameters that are not initialized are, with Xavier; others stay.
+        data_loader: anything of ``(data, label)`` that can be iterated again: a Gluon ``DataLoader``, continuous or
+            not, :class:`~gluon_lr.data.ArrayBatches`, a list.
+        ctx: a context or a list of them to split each batch over; default the net's own, or the CPU.
+        loss: a Gluon loss, a value an example; default softmax cross-entropy.
+        trainer: the net's ``gluon.Trainer``; default plain SGD at 0.001.
+
+    Attributes:
+        net, ctx, trainer, loss: as given or made.
+
+    Raises:
+        UsageError: the net is on another context, or the loader is empty.
+
+    Source: MXNet's *Learning Rate Finder* tutorial.
+
+    Example:
+        >>> net = gluon.nn.Dense(2)
+        >>> learner = Learner(net, [(mx.nd.ones((4, 3)), mx.nd.zeros((4,)))], mx.cpu())
+        >>> losses = [learner.iteration(lr=0.1) for _ in range(3)]
+        >>> losses[2] < losses[0]
+        True
+        >>> learner.close()
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        data_loader: Any,
+        ctx: Union[mx.Context, Sequence[mx.Context], None] = None,
+        loss: Optional[Callable[..., Any]] = None,
+        trainer: Optional[gluon.Trainer] = None,
+    ) -> None:
+        self.net = net
+        self.data_loader = data_loader
+        self.loss = gluon.loss.SoftmaxCrossEntropyLoss() if loss is None else loss
+        self._contexts = _contexts(net, ctx)
+        self.ctx = self._contexts if isinstance(ctx, (list, tuple)) else self._contexts[0]
+        self._batches: Optional[Iterator[Any]] = None
+        self._held: List[Any] = []
+        _initialize(net, self._contexts)
+        self._give_shapes()
+        self.trainer = (
+            gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.001}) if trainer is None else trainer
+        )
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, data_loader: Any) -> "Learner":
+        """A learner of what a ``gluon.contrib.estimator.Estimator`` trains: its net, loss, trainer and context."""
+        return cls(estimator.net, data_loader, list(estimator.context), estimator.loss, estimator.trainer)
+
+    def iteration(self, lr: Optional[float] = None, take_step: bool = True) -> float:
+        """One forward and backward pass on the next batch, and one update.
+
+        Args:
+            lr: the update's rate; default what the trainer has. A scheduler on the trainer is set aside for it.
+            take_step: False leaves the parameters as they are.
+
+        Returns:
+            The batch's mean loss, before the update.
+
+        Raises:
+            UsageError: the loader has ended for good, or a label is out of range.
+        """
+        batch = self._next()
+        pairs = shards(batch, self._contexts)
+        self._check_labels(batch[1])
+        size = sum(len(X) for X, _ in pairs)
+        with autograd.record():
+            outputs = [self.net(X) for X, _ in pairs]
+            losses = [self.loss(output, y) for output, (_, y) in zip(outputs, pairs)]
+        self._check_range(outputs[0], batch[1])
+        self._backward(losses)
+        if take_step:
+            self._step(size, lr)
+        return sum(float(value.sum().asnumpy()) for value in losses) / size
+
+    def close(self) -> None:
+        """Let go of the loader's iterator and with it of its worker processes."""
+        if self._batches is not None and hasattr(self._batches, "close"):
+            self._batches.close()
+        self._batches = None
+        self._held.clear()
+
+    def _backward(self, losses: List[Any]) -> None:
+        if getattr(self.trainer, "_amp_loss_scaler", None) is None:
+            autograd.backward(losses)
+            return
+        from mxnet.contrib import amp
+
+        with autograd.record(), amp.scale_loss(losses, self.trainer) as scaled:
+            autograd.backward(scaled)
+
+    def _step(self, size: int, lr: Optional[float]) -> None:
+        optimizer = self.trainer.optimizer
+        scheduler = optimizer.lr_scheduler
+        if lr is not None:
+            optimizer.lr_scheduler = None
+            optimizer.set_learning_rate(lr)
+        try:
+            self.trainer.step(size)
+        finally:
+            optimizer.lr_scheduler = scheduler
+
+    def _next(self) -> Any:
+        """The next batch; the loader is begun anew where it ends."""
+        if self._held:
+            return self._held.pop()
+        for _ in range(2):
+            if self._batches is None:
+                self._batches = iter(self.data_loader)
+            batch = next(self._batches, None)
+            if batch is not None:
+                if not isinstance(batch, (list, tuple)) or len(batch) != 2:
+                    raise UsageError("the loader gives something else than pairs: expected (data, label) batches")
+                return batch
+            self._batches = None
+        raise UsageError(
+            "the loader is empty, or a generator that cannot be begun again: give a DataLoader, a list, or anything "
+            "that can be iterated more than once"
+        )
+
+    def _give_shapes(self) -> None:
+        """Have deferred parameters initialized by a forward pass that does not train: BatchNorm's statistics stay."""
+        if all(parameter._data is not None for parameter in self.net.collect_params().values()):
+            return
+        batch = self._next()
+        for X, _ in shards(batch, self._contexts):
+            self.net(X[:1])
+        self._held.append(batch)
+
+    def _check_labels(self, labels: Any) -> None:
+        values = labels.asnumpy() if hasattr(labels, "asnumpy") else labels
+        if self._sparse() and values.size and not (math.isfinite(float(values.min())) and values.min() >= 0):
+            raise UsageError(f"a label is {values.min()}: expected whole numbers from 0 on")
+
+    def _check_range(self, output: Any, labels: Any) -> None:
+        if self._sparse() and len(output.shape) == 2:
+            largest = int(labels.asnumpy().max())
+            if largest >= output.shape[1]:
+                raise UsageError(f"a label is {largest}, but the net has {output.shape[1]} outputs: expected less")
+
+    def _sparse(self) -> bool:
+        return isinstance(self.loss, gluon.loss.SoftmaxCrossEntropyLoss) and self.loss._sparse_label
+
+
+def _contexts(net: Any, ctx: Any) -> List[mx.Context]:
+    """The contexts to work on, checked against where the net is."""
+    own: List[mx.Context] = []
+    for parameter in net.collect_params().values():
+        if parameter._data is not None or parameter._deferred_init:
+            own = list(parameter.list_ctx())
+            break
+    wanted = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else own or [mx.cpu()]
+    if own and own != wanted:
+        raise UsageError(f"the net is on {own}, the learner was asked to work on {wanted}: name the same contexts")
+    return wanted
+
+
+def _initialize(net: Any, contexts: List[mx.Context]) -> None:
+    for parameter in net.collect_params().values():
+        if parameter._data is None and not parameter._deferred_init:
+            parameter.initialize(default_init=mx.init.Xavier(), ctx=contexts)

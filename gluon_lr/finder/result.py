@@ -1,0 +1,158 @@
+"""What a search found: the pairs themselves, and what follows from them."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import UsageError
+from ..files import write_text
+from .rules import DEFAULT_RULE, RULES, Suggestion, smooth, suggest
+
+
+class LRFinderResult(List[Tuple[float, float]]):
+    """The list of (lr, loss) pairs of a search, as the tutorial's finder returns it, with what follows from it.
+
+    Attributes:
+        stop_reason: ``diverged``, ``loss not finite``, ``lr_stop reached`` or ``max_updates reached``.
+        repeats: the results of every repetition, this one first.
+
+    Example:
+        >>> pairs = [(1e-3 * 1.2**i, 2 - i / 30 if i < 30 else 1 + (i - 30)) for i in range(34)]
+        >>> result = LRFinderResult(pairs, "diverged")
+        >>> result[0]
+        (0.001, 2.0)
+        >>> round(result.suggestion.lr, 3)
+        0.048
+    """
+
+    def __init__(
+        self, pairs: Sequence[Tuple[float, float]], stop_reason: str, repeats: Sequence["LRFinderResult"] = ()
+    ) -> None:
+        super().__init__(pairs)
+        self.stop_reason = stop_reason
+        self.repeats: List["LRFinderResult"] = [self, *repeats]
+
+    @property
+    def lrs(self) -> np.ndarray:
+        """The rates, shape ``(n,)``."""
+        return np.array([lr for lr, _ in self])
+
+    @property
+    def losses(self) -> np.ndarray:
+        """The losses, shape ``(n,)``, each before the update at its rate."""
+        return np.array([loss for _, loss in self])
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """The finite losses averaged with their neighbours."""
+        return smooth(self.losses)
+
+    @property
+    def suggestions(self) -> Dict[str, Suggestion]:
+        """Each rule's suggestion from this curve; see :data:`gluon_lr.finder.RULES`."""
+        return {rule: suggest(rule, self.lrs, self.losses) for rule in RULES}
+
+    @property
+    def suggestion(self) -> Suggestion:
+        """The default rule's suggestion: the median over the repetitions, in ln(lr), where there are several."""
+        combined = self.combined.get(DEFAULT_RULE)
+        if combined is None:
+            return suggest(DEFAULT_RULE, self.lrs, self.losses)
+        return Suggestion(DEFAULT_RULE, combined[0])
+
+    @property
+    def combined(self) -> Dict[str, Tuple[float, float, float]]:
+        """Rule → (median, low, high) of its suggestions over all repetitions; low and high are the extremes of up to
+        five repetitions and the 95 % interval of the mean of ln(lr) beyond. Rules without a suggestion are left out."""
+        from ..report.stats import mean_interval
+
+        found = {}
+        for rule in RULES:
+            given = [suggest(rule, r.lrs, r.losses).lr for r in self.repeats]
+            logs = np.log([lr for lr in given if lr is not None])
+            if len(logs) == 0:
+                continue
+            low, high = logs.min(), logs.max()
+            if len(logs) > 5:
+                interval = mean_interval(logs)
+                low, high = interval.low, interval.high
+            found[rule] = tuple(float(math.exp(x)) for x in (np.median(logs), low, high))
+        return found
+
+    @property
+    def rules_agree(self) -> Optional[bool]:
+        """Whether all rules' medians lie within a factor of three; None where fewer than two have one."""
+        medians = [median for median, _, _ in self.combined.values()]
+        return None if len(medians) < 2 else max(medians) <= 3 * min(medians)
+
+    def to_csv(self, path: Any = None) -> str:
+        """The pairs as CSV with the smoothed loss, written to ``path`` where that is given."""
+        smoothed = self.smoothed
+        stream = io.StringIO()
+        stream.write("lr,loss,smoothed\n")
+        for i, (lr, loss) in enumerate(self):
+            stream.write(f"{lr!r},{loss!r},{float(smoothed[i])!r}\n" if i < len(smoothed) else f"{lr!r},{loss!r},\n")
+        if path is not None:
+            write_text(Path(path), stream.getvalue())
+        return stream.getvalue()
+
+    def to_json(self, path: Any = None) -> str:
+        """Everything here as JSON, written to ``path`` where that is given."""
+        text = json.dumps(
+            {
+                "stop_reason": self.stop_reason,
+                "repeats": [[list(pair) for pair in repeat] for repeat in self.repeats],
+                "suggestions": {rule: vars(found) for rule, found in self.suggestions.items()},
+                "combined": self.combined,
+            }
+        )
+        if path is not None:
+            write_text(Path(path), text)
+        return text
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the losses over the rates as the tutorial does, with the suggestion marked.
+
+        Args:
+            ax: matplotlib axes; default new ones of 6 × 8 inches.
+
+        Returns:
+            The axes.
+
+        Raises:
+            UsageError: there is nothing to draw.
+        """
+        finite = [(lr, loss) for lr, loss in self if math.isfinite(loss)]
+        if not finite:
+            raise UsageError("no finite loss to draw: run find() first, from a lower lr_start")
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(figsize=(6, 8))
+        lrs, losses = zip(*finite)
+        ax.scatter(lrs, losses, s=12, label="loss")
+        ax.plot(lrs, self.smoothed, color="#D55E00", lw=1.5, label="smoothed")
+        ax.set_xscale("log")
+        if min(losses) > 0:
+            ax.set_yscale("log")
+            ax.set_ylim(0.8 * min(losses), 4 * losses[0])
+        found = self.suggestion
+        if found:
+            ax.axvline(found.lr, color="#009E73", ls="--", label=f"suggestion ({found.rule}): {found.lr:.3g}")
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("loss before the update at this rate")
+        ax.legend()
+        return ax
+
+    def __repr__(self) -> str:
+        found = self.suggestion
+        told = f"suggests {found.lr:.3g} ({found.rule})" if found else f"no suggestion: {found.reason}"
+        where = f" from {self[0][0]:.3g} to {self[-1][0]:.3g}" if self else ""
+        again = f", {len(self.repeats)} repeats" if len(self.repeats) > 1 else ""
+        return f"<LRFinderResult: {len(self)} updates{where}{again}, {self.stop_reason}; {told}>"

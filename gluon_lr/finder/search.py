@@ -1,0 +1,149 @@
+"""The search: one update at each of ever greater rates, and then nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from ..errors import UsageError
+from ..snapshot import preserved
+from .learner import Learner
+from .result import LRFinderResult
+from .stopping import LRFinderStoppingCriteria
+
+
+class LRFinder:
+    """Find a learning rate by training a little at ever greater ones.
+
+    Args:
+        learner: the net with its data, loss and trainer.
+
+    Source: Smith (2015), Cyclical Learning Rates; MXNet's *Learning Rate Finder* tutorial.
+
+    Example:
+        >>> import mxnet as mx
+        >>> mx.random.seed(0)
+        >>> data = [(mx.nd.random.normal(shape=(16, 4)), mx.nd.array([0, 1, 2, 3] * 4))]
+        >>> net = mx.gluon.nn.Dense(4)
+        >>> result = LRFinder(Learner(net, data, mx.cpu())).find(lr_start=1e-4, progress=False)
+        >>> 1e-2 < result.suggestion.lr < 1e3
+        True
+    """
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+        self.results: Optional[LRFinderResult] = None
+
+    def find(
+        self,
+        lr_start: float = 1e-6,
+        lr_multiplier: float = 1.1,
+        smoothing: float = 0.3,
+        *,
+        lr_stop: float = 100.0,
+        max_updates: int = 1000,
+        ladder: str = "exponential",
+        repeats: int = 1,
+        seed: Optional[int] = None,
+        progress: bool = True,
+    ) -> LRFinderResult:
+        """Do one update at each rung of a ladder of rates until the loss diverges, then restore everything.
+
+        Rung i is ``lr_start · lr_multiplier^i``, or of the linear ladder lr_start + i·(lr_stop − lr_start)/(n − 1)
+        over n = ``max_updates``. Net, trainer, scheduler, the loader's epoch, and NumPy's and Python's generators are
+        put back exactly, whatever happens. MXNet's own random state cannot be: see ``seed``.
+
+        Args:
+            lr_start: the first rate; default 1e-6.
+            lr_multiplier: of the exponential ladder; default 1.1.
+            smoothing: of the stopping criterion; default 0.3.
+            lr_stop: no rung lies above; default 100.
+            max_updates: no more updates; default 1000.
+            ladder: ``exponential`` (default) or ``linear``.
+            repeats: searches from the same start on other batches, combined in ln(lr); default 1.
+            seed: MXNet's generator is seeded with it when the search ends; default it is left where the search got.
+            progress: draw a bar on standard error.
+
+        Returns:
+            The (lr, loss) pairs, with smoothed losses, each rule's suggestion, and why the search stopped.
+
+        Raises:
+            UsageError: an argument makes no sense, or the data do. The net is then as it was.
+        """
+        rungs = _rungs(lr_start, lr_multiplier, lr_stop, max_updates, ladder)
+        if repeats < 1:
+            raise UsageError(f"repeats is {repeats}: expected at least 1")
+        if not 0 <= smoothing < 1:
+            raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
+        learner, found = self.learner, []
+        with _generators_preserved(learner.data_loader):
+            for _ in range(repeats):
+                with preserved(learner.net, learner.trainer, seed):
+                    found.append(self._search(rungs, smoothing, max_updates, progress))
+        learner.close()
+        (first, reason), rest = found[0], found[1:]
+        self.results = LRFinderResult(first, reason, [LRFinderResult(pairs, why) for pairs, why in rest])
+        return self.results
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the last search; see :meth:`LRFinderResult.plot`.
+
+        Raises:
+            UsageError: there was none.
+        """
+        if self.results is None:
+            raise UsageError("nothing to draw yet: call find() first")
+        return self.results.plot(ax)
+
+    def _search(
+        self, rungs: List[float], smoothing: float, max_updates: int, progress: bool
+    ) -> Tuple[List[Tuple[float, float]], str]:
+        from tqdm.auto import tqdm
+
+        stop, pairs = LRFinderStoppingCriteria(smoothing), []
+        with tqdm(rungs, desc="lr finder", unit="update", disable=None if progress else True, leave=False) as bar:
+            for lr in bar:
+                loss = self.learner.iteration(lr)
+                pairs.append((lr, loss))
+                bar.set_postfix_str(f"lr {lr:.2e}, loss {loss:.3f}", refresh=False)
+                if stop(loss):
+                    return pairs, stop.reason or "diverged"
+        return pairs, "max_updates reached" if len(rungs) == max_updates else "lr_stop reached"
+
+
+def _rungs(lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str) -> List[float]:
+    """The rates of a ladder, each computed from the first: no rounding is handed on."""
+    if not (lr_start > 0 and math.isfinite(lr_start)):
+        raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
+    if not lr_stop > lr_start:
+        raise UsageError(f"lr_stop is {lr_stop}: expected more than lr_start, {lr_start}")
+    if max_updates < 2:
+        raise UsageError(f"max_updates is {max_updates}: expected at least 2")
+    if ladder == "linear":
+        return np.linspace(lr_start, lr_stop, max_updates).tolist()
+    if ladder != "exponential":
+        raise UsageError(f"ladder is {ladder!r}: expected exponential or linear")
+    if not (lr_multiplier > 1 and math.isfinite(lr_multiplier)):
+        raise UsageError(f"lr_multiplier is {lr_multiplier}: expected a finite number above 1")
+    # One rung more where rounding alone puts the last above lr_stop.
+    count = int(math.log(lr_stop / lr_start) / math.log(lr_multiplier) + 1e-9) + 1
+    return [lr_start * lr_multiplier**i for i in range(min(count, max_updates))]
+
+
+@contextlib.contextmanager
+def _generators_preserved(data_loader: Any) -> Iterator[None]:
+    """Put back what iterating a loader moves: NumPy's and Python's generators, and the loader's own epoch."""
+    import random
+
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    epoch = getattr(data_loader, "epoch", None)
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+        if epoch is not None:
+            data_loader.epoch = epoch

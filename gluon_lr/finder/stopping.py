@@ -1,0 +1,56 @@
+"""When a search has seen enough."""
+
+from __future__ import annotations
+
+import math
+from typing import List, Optional
+
+
+class LRFinderStoppingCriteria:
+    """Stop when the running mean of the losses has clearly left where it began, or at once when one is not finite.
+
+    The running mean r ← (1 − smoothing)·loss + smoothing·r has diverged when r > first + max(|first|, spread), where
+    the spread is that of the first ``min_iter`` losses. For a loss that starts well above zero this is the tutorial's
+    "twice the first loss"; unlike that, it serves losses that start near zero or are negative.
+
+    Args:
+        smoothing: weight of the past; default 0.3.
+        min_iter: updates before which nothing but a non-finite loss stops; default 20.
+
+    Attributes:
+        reason: why it said stop, or None.
+
+    Source: MXNet's *Learning Rate Finder* tutorial.
+
+    Example:
+        >>> stop = LRFinderStoppingCriteria(min_iter=2)
+        >>> [stop(loss) for loss in (1.0, 1.0, 1.5, 9.0)], stop.reason
+        ([False, False, False, True], 'diverged')
+    """
+
+    def __init__(self, smoothing: float = 0.3, min_iter: int = 20) -> None:
+        self.smoothing = smoothing
+        self.min_iter = min_iter
+        self.running_mean: Optional[float] = None
+        self.reason: Optional[str] = None
+        self._early: List[float] = []
+        self._seen = 0
+
+    def __call__(self, loss: float) -> bool:
+        """Note a loss; whether to stop."""
+        if not math.isfinite(loss):
+            self.reason = "loss not finite"
+            return True
+        self._seen += 1
+        if self.running_mean is None:
+            self.running_mean = loss
+        else:
+            self.running_mean = (1 - self.smoothing) * loss + self.smoothing * self.running_mean
+        if self._seen <= self.min_iter:
+            self._early.append(loss)
+        first = self._early[0]
+        margin = max(abs(first), max(self._early) - min(self._early))
+        if self._seen >= self.min_iter and self.running_mean > first + margin:
+            self.reason = "diverged"
+            return True
+        return False

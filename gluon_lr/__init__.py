@@ -4,32 +4,49 @@ Names load when they are first used: importing the package touches no data, swit
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, List
+from typing import Any, List
 
 __version__ = "1.0.0"
 
-_WHERE = {
-    "ContinuousBatchSampler": "data",
-    "load_data_cifar10": "data",
-    "load_data_fashion_mnist": "data",
-    "History": "training",
-    "train": "training",
-    "evaluate": "training",
-    "preserved": "snapshot",
+_ROOMS = {
+    "data": ("ContinuousBatchSampler", "load_data_cifar10", "load_data_fashion_mnist"),
+    "finder": ("LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner"),
+    "hyper": ("HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "autolrs", "grow_batch_instead"),
+    "optimizers": ("AdamW",),
+    "schedulers": (
+        "ChainScheduler",
+        "ClipScheduler",
+        "CompoundingTimeBasedScheduler",
+        "ConstantScheduler",
+        "CosineScheduler",
+        "CosineWarmRestartsScheduler",
+        "CycleScheduler",
+        "CyclicScheduler",
+        "ExponentialScheduler",
+        "FactorScheduler",
+        "FunctionScheduler",
+        "InverseSquareRootScheduler",
+        "LinearScheduler",
+        "MultiStepScheduler",
+        "OneCycleMomentumScheduler",
+        "OneCycleScheduler",
+        "PerEpochScheduler",
+        "PerUpdateScheduler",
+        "PiecewiseConstantScheduler",
+        "PolynomialScheduler",
+        "ScaleScheduler",
+        "SquareRootScheduler",
+        "StepScheduler",
+        "TimeBasedScheduler",
+        "WarmupScheduler",
+        "WarmupStableDecayScheduler",
+    ),
+    "snapshot": ("preserved",),
+    "training": ("History", "evaluate", "train"),
 }
-_WHERE.update(
-    dict.fromkeys(
-        ("ConstantScheduler", "FactorScheduler", "PerEpochScheduler", "SquareRootScheduler"),
-        "schedulers",
-    )
-)
+_WHERE = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = sorted(_WHERE)
-
-if TYPE_CHECKING:
-    from .data import ContinuousBatchSampler, load_data_cifar10, load_data_fashion_mnist  # noqa: F401
-    from .snapshot import preserved  # noqa: F401
-    from .training import History, evaluate, train  # noqa: F401
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ class History:
     Attributes:
         train_loss, train_acc: mean over the epoch's training examples, each as its batch was trained on.
         test_loss, test_acc: over the test set after the epoch.
+        first_loss, last_loss: mean loss of the epoch's first and last batch alone.
         lr_first, lr_mean, lr_last: the rates actually used in the epoch's first update, on average, in its last.
         updates: optimizer steps in the epoch.
         seconds: wall time of the epoch, evaluation included.
@@ -36,6 +37,8 @@ class History:
     train_acc: List[float] = field(default_factory=list)
     test_loss: List[float] = field(default_factory=list)
     test_acc: List[float] = field(default_factory=list)
+    first_loss: List[float] = field(default_factory=list)
+    last_loss: List[float] = field(default_factory=list)
     lr_first: List[float] = field(default_factory=list)
     lr_mean: List[float] = field(default_factory=list)
     lr_last: List[float] = field(default_factory=list)
@@ -216,12 +219,12 @@ def train(
         if hasattr(train_iter, "epoch"):
             train_iter.epoch = epoch
         started = time.perf_counter()
-        losses, hits, rates, examples = [], [], [], 0
+        losses, hits, rates, sizes, parts = [], [], [], [], []
         for batch in train_iter:
             update += 1
             for schedule in schedules:
                 schedule.apply(trainer, update)
-            size = len(batch[0])
+            size, before = len(batch[0]), len(losses)
             for part in _parts(batch, at_once):
                 pairs = shards(part, contexts)
                 outputs, values = forward_backward(net, loss, pairs)
@@ -229,18 +232,21 @@ def train(
                 hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
             trainer.step(size)
             rates.append(trainer.learning_rate)
-            examples += size
+            sizes.append(size)
+            parts.append(len(losses) - before)
             if at_once is not None:
                 net.collect_params().zero_grad()
             if len(losses) > _RUN_AHEAD:
                 losses[-_RUN_AHEAD].wait_to_read()
-        if not examples:
+        if not sizes:
             raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
-        train_loss, train_acc = _read(losses).sum() / examples, _read(hits).sum() / examples
+        sums = _read(losses)
         test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
         history.append(
-            train_loss=float(train_loss),
-            train_acc=float(train_acc),
+            train_loss=float(sums.sum() / sum(sizes)),
+            train_acc=float(_read(hits).sum() / sum(sizes)),
+            first_loss=float(sums[: parts[0]].sum() / sizes[0]),
+            last_loss=float(sums[-parts[-1] :].sum() / sizes[-1]),
             test_loss=test_loss,
             test_acc=test_acc,
             lr_first=float(rates[0]),

@@ -90,10 +90,13 @@ class ArrayBatches:
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
         order = self.order(self.epoch)
         self.epoch += 1
-        array = _array_function()
         for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            yield array(self.transform(self.images[chosen])), array(self.labels[chosen].astype(np.float32))
+            yield self.take(order[start : start + self.batch_size])
+
+    def take(self, chosen: np.ndarray) -> Tuple[Any, Any]:
+        """The batch of the images with these indices, as arrays of the user's mode."""
+        array = _array_function()
+        return array(self.transform(self.images[chosen])), array(self.labels[chosen].astype(np.float32))
 
 
 def _array_function() -> Callable[[np.ndarray], Any]:

@@ -1,0 +1,63 @@
+"""``python -m gluon_lr.tutorial``: search, then train at three rates, and write the report."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional
+
+from ..cli import run
+from ..data.sources import CIFAR10, obtain
+from ..records import read_records
+from ..study import output_folder, run_study, study_parser
+from . import BATCH_SIZE, PARTS, QUICK_IMAGES, QUICK_PARTS, RUNS, build, resnet, specifications
+
+
+def search(seed: int, options: Any) -> None:
+    """The finder on a fresh net of this seed, saved as JSON; nothing where that is there already."""
+    path = output_folder(options) / "finder" / f"seed{seed}.json"
+    if path.exists() and not options.fresh:
+        return
+    from ..data.batches import load_data_cifar10
+    from ..finder import Learner, LRFinder
+    from ..runs import seed_everything
+    from ..training import try_context
+
+    ctx = try_context(options.ctx)
+    seed_everything(seed)
+    limit = QUICK_IMAGES if options.quick else None
+    batches, _ = load_data_cifar10(BATCH_SIZE, options.data_dir, seed, limit)
+    multiplier = 2.0 if options.quick else 1.1
+    result = LRFinder(Learner(resnet(ctx), batches, ctx)).find(lr_start=1e-6, lr_multiplier=multiplier)
+    result.to_json(path)
+    print(f"seed {seed}: {result!r}")
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The command line; the exit code."""
+    parser = study_parser(
+        "tutorial",
+        "ResNet-18 v2 on CIFAR-10: the finder, then 500 updates at 0.05, 0.5 and 0.005; an epoch is 100 updates.",
+        RUNS,
+        PARTS,
+        "chapter_runs/tutorial",
+    )
+    options = parser.parse_args(argv)
+    parts = options.epochs or (QUICK_PARTS if options.quick else PARTS)
+    specs = specifications(options.only, options.seeds, parts, QUICK_IMAGES if options.quick else None)
+    if not options.report_only:
+        from ..files import writable_folder
+
+        writable_folder(output_folder(options))
+        obtain(CIFAR10, options.data_dir)
+        for seed in options.seeds:
+            search(seed, options)
+
+    from .report import results_table, write_report
+
+    code = run_study(options, specs, build, write_report)
+    table = results_table(read_records(output_folder(options)))
+    print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
+    return code
+
+
+if __name__ == "__main__":
+    run(main)

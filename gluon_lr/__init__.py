@@ -11,7 +11,7 @@ __version__ = "1.0.0"
 _ROOMS = {
     "data": ("ContinuousBatchSampler", "load_data_cifar10", "load_data_fashion_mnist"),
     "finder": ("LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner"),
-    "hyper": ("HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "autolrs", "grow_batch_instead"),
+    "hyper": ("AutoLRS", "HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "grow_batch_instead"),
     "optimizers": ("AdamW",),
     "schedulers": (
         "ChainScheduler",

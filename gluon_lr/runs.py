@@ -28,6 +28,7 @@ class Ingredients:
     trainer: Any
     data: Dict[str, Any]
     schedules: Sequence[Any] = ()
+    after_epoch: Sequence[Callable[[Any], Any]] = ()  # called with the history, before the epoch is written down
 
 
 Build = Callable[[RunSpec, Any, Optional[str]], Ingredients]
@@ -131,6 +132,8 @@ def _train(spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Option
         return written
 
     def keep(_: History) -> None:
+        for call in parts.after_epoch:
+            call(history)
         notes = {"spec": spec.as_dict(), "history": history.as_dict()}
         snapshot.save(checkpoint, parts.net, parts.trainer, notes)
         record("running")

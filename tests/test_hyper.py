@@ -1,5 +1,6 @@
 """What else is scheduled, against steps computed by hand; and the same numbers after a stop at any update."""
 
+import json
 import math
 
 import mxnet as mx
@@ -12,12 +13,12 @@ from gluon_lr.data import ArrayBatches
 from gluon_lr.errors import UsageError
 from gluon_lr.hyper import (
     AdaptiveHeavyBall,
+    AutoLRS,
     HyperparameterSchedule,
     ReduceOnPlateau,
     RescaleMomentum,
     ScheduledBatches,
     ScheduledWeightDecay,
-    autolrs,
     grow_batch_instead,
 )
 from gluon_lr.hyper.autolrs import forecast
@@ -216,28 +217,52 @@ def test_forecasts_of_curves_that_are_known():
     assert math.isfinite(forecast(np.linspace(1, 2, 50), 500))
 
 
-def test_autolrs_finds_a_good_rate_on_a_bowl():
+class Nothing:
+    """A loader for a net that needs no data."""
+
+    epoch = 0
+
+    def __iter__(self):
+        return iter([(mx.nd.zeros((1, 1)), mx.nd.zeros((1,)))])
+
+
+def search(net, **kwargs):
+    return AutoLRS(net, Nothing(), lambda output, y: output, mx.cpu(), **kwargs)
+
+
+def test_autolrs_finds_a_good_rate_on_a_bowl(tmp_path):
     """Curvatures 1 and 4: gradient descent diverges from 0.5 on and is fastest at 0.4."""
     net, trainer = bowl("sgd", learning_rate=1.0)
-    batches = [(mx.nd.zeros((1, 1)), mx.nd.zeros((1,)))]
-    told = autolrs(
-        net, trainer, batches, lambda out, y: out, mx.cpu(), 300, low=1e-3, high=2.0, first_stage=100, longest_stage=200
-    )
-    assert told.lengths == [100, 200]
-    assert len(told.candidates) == 20
-    assert len(told.losses) == 300
-    assert 0.05 < told.rates[0] < 0.5
-    assert told.losses[99] < 1e-3
-    assert {c.stage for c in told.candidates} == {0, 1}
+    found = search(net, low=1e-3, high=2.0, first_stage=100, longest_stage=200, log_path=tmp_path / "log.jsonl")
+    path = steps(net, trainer, 300, [found])
+    assert len(found.candidates) == 20
+    assert 0.05 < found.rates[0] < 0.5
+    assert np.abs(path[99]).max() < 0.05
+    assert [found.stage_at(t) for t in (1, 100, 101, 300, 301)] == [
+        (0, 1, 100), (0, 1, 100), (1, 101, 200), (1, 101, 200), (2, 301, 200)
+    ]  # fmt: skip
     assert trainer.optimizer.num_update == 300
+    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [c["rate"] for c in logged] == [c.rate for c in found.candidates]
+    assert [c["rate"] for c in logged if c["chosen"]] == found.rates
 
 
 def test_autolrs_leaves_between_trials_no_trace():
-    """All candidates of a stage start from the same loss, and the stage itself too."""
+    """All candidates of a stage start from the same loss; and what is trained is what its rates alone would train."""
     net, trainer = bowl("sgd", learning_rate=1.0, momentum=0.5)
-    batches = [(mx.nd.zeros((1, 1)), mx.nd.zeros((1,)))]
-    told = autolrs(net, trainer, batches, lambda out, y: out, mx.cpu(), 40, first_stage=40, trials=5)
-    assert {c.losses[0] for c in told.candidates} == {told.losses[0]} == {8.5}
+    found = search(net, first_stage=20, longest_stage=20, trials=5)
+    path = steps(net, trainer, 40, [found])
+    assert {c.losses[0] for c in found.candidates if c.stage == 0} == {8.5}
+    other, other_trainer = bowl("sgd", learning_rate=1.0, momentum=0.5)
+    rates = HyperparameterSchedule("learning_rate", s.PiecewiseConstantScheduler([21], found.rates))
+    np.testing.assert_array_equal(steps(other, other_trainer, 40, [rates]), path)
+
+
+def test_autolrs_judges_by_validation_once_stages_are_longest():
+    net, trainer = bowl("sgd", learning_rate=1.0)
+    found = search(net, first_stage=10, longest_stage=20, trials=4, validate=lambda net: 7.0)
+    steps(net, trainer, 30, [found])
+    assert [c.forecast == 7.0 for c in found.candidates] == [False] * 4 + [True] * 4
 
 
 @pytest.mark.parametrize("stop", range(1, 12))
@@ -272,6 +297,11 @@ def test_what_makes_no_sense_is_refused():
     decaying = bowl("sgd", learning_rate=0.1, wd=0.1)[1]
     other = bowl("rmsprop")[1]
     loss = gluon.loss.L2Loss()
+
+    class Empty(Nothing):
+        def __iter__(self):
+            return iter([])
+
     for act, says in (
         (lambda: HyperparameterSchedule("beta1", 0.9).apply(trainer, 1), "no beta1"),
         (lambda: HyperparameterSchedule("learning_rate", 0.9).apply(scheduled, 1), "has a scheduler"),
@@ -281,10 +311,10 @@ def test_what_makes_no_sense_is_refused():
         (lambda: ReduceOnPlateau(1.0, factor=1.5), "factor"),
         (lambda: ReduceOnPlateau(1.0, patience=-1), "patience"),
         (lambda: grow_batch_instead(1.0, 10, 5), "largest 5"),
-        (lambda: autolrs(net, trainer, [], loss, mx.cpu(), 10), "loader is empty"),
-        (lambda: autolrs(net, scheduled, [], loss, mx.cpu(), 10), "has a scheduler"),
-        (lambda: autolrs(net, trainer, [], loss, mx.cpu(), 10, low=1, high=0.1), "low < high"),
-        (lambda: autolrs(net, trainer, [], loss, mx.cpu(), 0), "at least 1"),
+        (lambda: AutoLRS(net, [], loss, mx.cpu()).apply(scheduled, 1), "has a scheduler"),
+        (lambda: AutoLRS(net, Empty(), loss, mx.cpu()).apply(trainer, 1), "trials is empty"),
+        (lambda: search(net, low=1, high=0.1), "low < high"),
+        (lambda: search(net, trials=0), "at least 1"),
         (lambda: forecast([], 3), "no losses"),
     ):
         with pytest.raises(UsageError, match=says):

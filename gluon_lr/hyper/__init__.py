@@ -1,6 +1,6 @@
 """What else is scheduled: momentum, weight decay, batch size; and rates that watch the training."""
 
-from .autolrs import AutoLRSLog, Candidate, autolrs
+from .autolrs import AutoLRS, Candidate
 from .batch_size import ScheduledBatches, grow_batch_instead
 from .heavy_ball import AdaptiveHeavyBall
 from .hyperparameters import HyperparameterSchedule, RescaleMomentum
@@ -9,13 +9,12 @@ from .weight_decay import ScheduledWeightDecay
 
 __all__ = [
     "AdaptiveHeavyBall",
-    "AutoLRSLog",
+    "AutoLRS",
     "Candidate",
     "HyperparameterSchedule",
     "ReduceOnPlateau",
     "RescaleMomentum",
     "ScheduledBatches",
     "ScheduledWeightDecay",
-    "autolrs",
     "grow_batch_instead",
 ]

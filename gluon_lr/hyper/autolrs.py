@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import warnings
-from dataclasses import dataclass, field
-from typing import Any, Callable, Iterable, Iterator, List, Sequence, Tuple
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..errors import UsageError
-from ..snapshot import capture, restore
+from ..snapshot import preserved
 from ..training import forward_backward, shards
 
 log = logging.getLogger(__name__)
@@ -27,23 +28,6 @@ class Candidate:
     rate: float
     losses: Tuple[float, ...]
     forecast: float
-
-
-@dataclass
-class AutoLRSLog:
-    """Everything that was tried, and what was chosen.
-
-    Attributes:
-        candidates: in the order tried.
-        rates: the chosen rate of each stage.
-        lengths: updates of each stage.
-        losses: of every update that was kept.
-    """
-
-    candidates: List[Candidate] = field(default_factory=list)
-    rates: List[float] = field(default_factory=list)
-    lengths: List[int] = field(default_factory=list)
-    losses: List[float] = field(default_factory=list)
 
 
 def forecast(losses: Sequence[float], horizon: int) -> float:
@@ -122,6 +106,114 @@ def _propose(low: float, high: float, tried: Sequence[Tuple[float, float]], draw
     return float(math.exp(grid[int(np.argmin(bound)), 0]))
 
 
+class AutoLRS:
+    """Set the rate of each stage of a training to the one that a search found best for it.
+
+    At the beginning of each stage of τ updates, ``trials`` rates between ``low`` and ``high`` are tried from one exact
+    snapshot: each trains τ/10 updates, its loss at τ is forecast, and a Gaussian process proposes the next. All is put
+    back, and the stage is trained at the best. Stages double from ``first_stage`` to ``longest_stage``; at that length
+    candidates are judged by ``validate`` where it is given. Ten trials a stage cost as many updates again.
+
+    Give it to :func:`gluon_lr.train` among its ``schedules``. A search depends on nothing but the net's state, the
+    seed and the stage, so that a training that is resumed makes the same one.
+
+    Args:
+        net, loss, ctx: those of the training.
+        batches: :class:`~gluon_lr.data.ArrayBatches` for the trials, of their own: not the training's iterator.
+        low, high: the range of rates; default 1e-4 to 1.
+        first_stage, longest_stage: τ at first and at most, in updates; default 1000 and 8000.
+        trials: candidates a stage; default 10.
+        seed: of the search.
+        validate: called with the net, returns a validation loss.
+        log_path: every finished stage's candidates are appended there, a JSON object a line.
+
+    Attributes:
+        candidates: every :class:`Candidate` tried by this object, in order.
+        rates: the chosen rates, in order.
+
+    Raises:
+        UsageError: the range or a length makes no sense; when applied, the trainer has a scheduler.
+
+    Source: Jin et al. (2021), AutoLRS.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        batches: Any,
+        loss: Callable[..., Any],
+        ctx: Any,
+        *,
+        low: float = 1e-4,
+        high: float = 1.0,
+        first_stage: int = 1000,
+        longest_stage: int = 8000,
+        trials: int = 10,
+        seed: int = 0,
+        validate: Optional[Callable[[Any], float]] = None,
+        log_path: Any = None,
+    ) -> None:
+        if not 0 < low < high:
+            raise UsageError(f"low {low:g}, high {high:g}: expected 0 < low < high")
+        if min(first_stage, longest_stage, trials) < 1:
+            raise UsageError("first_stage, longest_stage and trials: expected at least 1 each")
+        self.net, self.batches, self.loss = net, batches, loss
+        self._contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+        self.low, self.high, self.trials, self.seed, self.validate = low, high, trials, seed, validate
+        self.first_stage, self.longest_stage, self.log_path = first_stage, longest_stage, log_path
+        self.candidates: List[Candidate] = []
+        self.rates: List[float] = []
+
+    def stage_at(self, t: int) -> Tuple[int, int, int]:
+        """The stage that update ``t`` = 1, 2, … is in, its first update, and its length."""
+        stage, start, length = 0, 1, min(self.first_stage, self.longest_stage)
+        while t >= start + length:
+            stage, start, length = stage + 1, start + length, min(2 * length, self.longest_stage)
+        return stage, start, length
+
+    def apply(self, trainer: Any, t: int) -> None:
+        """Search where update ``t`` begins a stage; otherwise the rate stays as it is."""
+        stage, start, length = self.stage_at(t)
+        if t != start:
+            return
+        if trainer.optimizer.lr_scheduler is not None:
+            raise UsageError("the trainer has a scheduler, and AutoLRS sets the rate itself: build it without one")
+        draw = np.random.default_rng((self.seed, stage))
+        tried: List[Candidate] = []
+        for trial in range(self.trials):
+            rate = _propose(self.low, self.high, [(c.rate, c.forecast) for c in tried], draw)
+            tried.append(self._try(trainer, rate, stage, trial, length))
+        best = min(tried, key=lambda candidate: candidate.forecast)
+        trainer.set_learning_rate(best.rate)
+        self.candidates.extend(tried)
+        self.rates.append(best.rate)
+        if self.log_path is not None:
+            lines = "".join(json.dumps({**asdict(c), "chosen": c is best}) + "\n" for c in tried)
+            with open(self.log_path, "a", encoding="utf-8") as stream:
+                stream.write(lines)
+
+    def _try(self, trainer: Any, rate: float, stage: int, trial: int, length: int) -> Candidate:
+        self.batches.epoch = 1000 * (1 + stage)  # every trial of a stage sees the same batches
+        losses: List[float] = []
+        with preserved(self.net, trainer):
+            trainer.set_learning_rate(rate)
+            stream = _forever(self.batches)
+            for _ in range(max(1, length // 10)):
+                pairs = shards(next(stream), self._contexts)
+                _, values = forward_backward(self.net, self.loss, pairs)
+                size = sum(len(X) for X, _ in pairs)
+                trainer.step(size)
+                losses.append(sum(float(value.sum().asnumpy()) for value in values) / size)
+                if not math.isfinite(losses[-1]):
+                    break
+            if self.validate is not None and length >= self.longest_stage and math.isfinite(losses[-1]):
+                judged = float(self.validate(self.net))
+            else:
+                judged = forecast(losses, length)
+        log.debug("AutoLRS stage %d trial %d: rate %.3g, forecast %.4f", stage, trial, rate, judged)
+        return Candidate(stage, rate, tuple(losses), judged)
+
+
 def _forever(batches: Iterable[Any]) -> Iterator[Any]:
     while True:
         empty = True
@@ -129,93 +221,4 @@ def _forever(batches: Iterable[Any]) -> Iterator[Any]:
             empty = False
             yield batch
         if empty:
-            raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
-
-
-def autolrs(
-    net: Any,
-    trainer: Any,
-    batches: Iterable[Any],
-    loss: Callable[..., Any],
-    ctx: Any,
-    updates: int,
-    *,
-    low: float = 1e-4,
-    high: float = 1.0,
-    first_stage: int = 1000,
-    longest_stage: int = 8000,
-    trials: int = 10,
-    seed: int = 0,
-    validate: Any = None,
-) -> AutoLRSLog:
-    """Train for ``updates`` updates in stages, each at the rate that a search found best for it.
-
-    In each stage of τ updates, up to ``trials`` rates between ``low`` and ``high`` are tried from one exact snapshot:
-    each trains τ/10 updates, its loss at τ is forecast, and a Gaussian process proposes the next. Then the stage is
-    trained at the best. Stages double from ``first_stage`` to ``longest_stage``; once there, candidates are judged by
-    ``validate`` where it is given. With ten trials a stage costs twice its updates.
-
-    Args:
-        net, trainer, batches, loss, ctx: as :func:`gluon_lr.train` takes them; the trainer without a scheduler.
-        updates: that are kept.
-        low, high: the range of rates.
-        first_stage, longest_stage: τ at first and at most.
-        trials: candidates a stage.
-        seed: of the search.
-        validate: called with the net, returns a validation loss.
-
-    Returns:
-        The log of every candidate, the rates chosen, and the losses of the updates that were kept.
-
-    Raises:
-        UsageError: the range or a length makes no sense, or the trainer has a scheduler.
-
-    Source: Jin et al. (2021), AutoLRS.
-    """
-    if not 0 < low < high:
-        raise UsageError(f"low {low:g}, high {high:g}: expected 0 < low < high")
-    if min(updates, first_stage, longest_stage, trials) < 1:
-        raise UsageError("updates, first_stage, longest_stage and trials: expected at least 1 each")
-    if trainer.optimizer.lr_scheduler is not None:
-        raise UsageError("the trainer has a scheduler, and AutoLRS sets the rate itself: build it without one")
-    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    draw, stream, told = np.random.default_rng(seed), _forever(batches), AutoLRSLog()
-
-    def run(rate: float, count: int) -> List[float]:
-        trainer.set_learning_rate(rate)
-        losses = []
-        for _ in range(count):
-            pairs = shards(next(stream), contexts)
-            _, values = forward_backward(net, loss, pairs)
-            size = sum(len(X) for X, _ in pairs)
-            trainer.step(size)
-            losses.append(sum(float(value.sum().asnumpy()) for value in values) / size)
-            if not math.isfinite(losses[-1]):
-                break
-        return losses
-
-    stage, length = 0, first_stage
-    while sum(told.lengths) < updates:
-        length = min(length, updates - sum(told.lengths))
-        start, tried = capture(net, trainer), []
-        for _ in range(trials):
-            rate = _propose(low, high, tried, draw)
-            losses = run(rate, max(1, length // 10))
-            if validate is not None and length >= longest_stage and math.isfinite(losses[-1]):
-                value = float(validate(net))
-            else:
-                value = forecast(losses, length)
-            restore(start, net, trainer)
-            tried.append((rate, value))
-            told.candidates.append(Candidate(stage, rate, tuple(losses), value))
-            log.info("AutoLRS stage %d: rate %.3g, forecast %.4f", stage, rate, value)
-        best = min(tried, key=lambda pair: pair[1])[0]
-        kept = run(best, length)
-        told.rates.append(best)
-        told.lengths.append(length)
-        told.losses.extend(kept)
-        if not math.isfinite(kept[-1]):
-            log.warning("AutoLRS stage %d diverged at its chosen rate %.3g", stage, best)
-            break
-        stage, length = stage + 1, min(2 * length, longest_stage)
-    return told
+            raise UsageError("the loader for the trials is empty: expected at least one batch of (data, label)")

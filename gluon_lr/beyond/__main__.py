@@ -1,0 +1,50 @@
+"""``python -m gluon_lr.beyond``: what scheduling other things than the rate buys, or does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+from ..cli import run
+from ..data.sources import FASHION_MNIST, obtain
+from ..records import read_records
+from ..report.comparison import arms_table, write_comparison
+from ..study import output_folder, run_study, study_parser
+from . import COUNTERPARTS, EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
+
+NOTES = (
+    "All arms: LeNet, batch 256 (batch growth: up to 1024), plain SGD at 0.1, unless their way of scheduling says "
+    "otherwise. The same seed means the same initialization and order of images in every arm.",
+    "Step: the rate halves every three epochs; batch growth: the batch doubles instead, up to 1024. Plateau: halves "
+    "where the test loss does not fall by 2 % from one epoch to the next. It watches the test set, as a user's "
+    "validation set would be watched. AutoLRS: stages of two, then four epochs, ten trials each between 0.01 and 1; "
+    "its seconds contain its trials. Adaptive momentum and the two decays keep the constant rate.",
+)
+
+
+def write_report(folder: Path, quick: bool = False) -> Path:
+    """The report of what is in ``folder``; its path."""
+    records = sorted(read_records(folder), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    pairs = [(name, other) for name, other in COUNTERPARTS.items() if other]
+    return write_comparison(
+        Path(folder), records, "Beyond the rate: LeNet on Fashion-MNIST", pairs, NOTES, "QUICK RUN" if quick else None
+    )
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The command line; the exit code."""
+    description = "Schedules of batch size, momentum and weight decay, and rates that watch the training."
+    parser = study_parser("beyond", description, RUNS, EPOCHS, "chapter_runs/beyond")
+    options = parser.parse_args(argv)
+    epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
+    specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
+    if not options.report_only:
+        obtain(FASHION_MNIST, options.data_dir)
+    code = run_study(options, specs, build, write_report)
+    table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
+    print(f"\n{table.caption}\n{table.markdown()}")
+    return code
+
+
+if __name__ == "__main__":
+    run(main)

@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: chapter tutorial article talk test lint notebooks bench faults evidence readme clean
+.PHONY: chapter tutorial beyond test lint bench evidence readme clean
 
 chapter: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.chapter --out my_runs/chapter $(ARGS)
@@ -23,14 +23,26 @@ lint: $(VENV)/dev.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Everything that the committed chapter_runs/ holds of the chapter; about an hour on two cores.
+tutorial: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.tutorial --out my_runs/tutorial $(ARGS)
+
+beyond: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.beyond --out my_runs/beyond $(ARGS)
+
+# Everything that the committed chapter_runs/ holds; about two hours on two cores.
 evidence: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --seeds 0-4
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-update --only multi-factor --seeds 0-2
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-epoch --seeds 0-2
+	$(BIN)/python -m gluon_lr.beyond --seeds 0-2
+	$(BIN)/python -m gluon_lr.tutorial --seeds 0-2
+	$(BIN)/python -m gluon_lr.schedulers --out chapter_runs/gallery.png
 
-readme: $(VENV)/chapter.ready
+# The README's generated tables.
+readme: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --report-only --readme README.md
+	$(BIN)/python -m gluon_lr.beyond --report-only --readme README.md
+	$(BIN)/python benchmarks/bench.py --report-only --readme README.md
 
 bench: $(VENV)/bench.ready
 	$(BIN)/python -m gluon_lr.data fetch fashion-mnist

@@ -32,6 +32,7 @@ def study_parser(name: str, description: str, runs: Sequence[str], epochs: int, 
     parser.add_argument("--quick", action="store_true", help="a minute: few epochs, a slice of the data; stamped so")
     parser.add_argument("--report-only", action="store_true", help="train nothing; write the report from what is there")
     parser.add_argument("--fresh", action="store_true", help="forget the records of these runs and make them anew")
+    parser.add_argument("--readme", metavar="FILE", help="also rewrite the generated blocks of this Markdown file")
     return parser
 
 

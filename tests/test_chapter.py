@@ -162,3 +162,43 @@ def test_a_generated_block_is_replaced_and_a_missing_one_named():
     assert block(with_block(text, "x", "new \\1"), "x") == "new \\1"
     with pytest.raises(Exception, match="no generated block 'y'"):
         block(text, "y")
+
+
+def test_curves_are_drawn_live(fashion):
+    import mxnet as mx
+
+    from gluon_lr.data import ArrayBatches
+    from gluon_lr.nets import mlp
+    from gluon_lr.report.live import LiveCurves
+    from gluon_lr.training import train
+
+    net = mlp((4,))
+    net.initialize()
+    batches = ArrayBatches(fashion[0][:100], fashion[1][:100], 50)
+    live = LiveCurves(3)
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    history = train(net, batches, batches, 3, mx.gluon.loss.SoftmaxCrossEntropyLoss(), trainer, mx.cpu(), on_epoch=live)
+    assert [list(line.get_ydata()) for line in live.figure.axes[0].lines] == [
+        history.train_loss,
+        history.train_acc,
+        history.test_acc,
+    ]
+
+
+@pytest.mark.parametrize("damage", ["cut", "newer"])
+def test_a_damaged_record_is_one_line_and_exit_1_and_stays(tmp_path, damage):
+    import shutil
+
+    name = "cosine.as-printed.40ep.seed0.json"
+    (tmp_path / "runs").mkdir()
+    path = tmp_path / "runs" / name
+    shutil.copy(ROOT / "chapter_runs" / "runs" / name, path)
+    text = path.read_text()
+    path.write_text(text[:200] if damage == "cut" else text.replace('"version": 1', '"version": 7'))
+    before = path.read_bytes()
+    done = run_module("gluon_lr.chapter", "--only", "cosine", "--out", tmp_path)
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert path.read_bytes() == before

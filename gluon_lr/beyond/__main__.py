@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from ..cli import run
 from ..data.sources import FASHION_MNIST, obtain
-from ..records import read_records
-from ..report.comparison import arms_table, write_comparison
+from ..records import Record, read_records
+from ..report.comparison import arms_table, paired_table, write_comparison
+from ..report.page import update_readme
 from ..study import output_folder, run_study, study_parser
 from . import COUNTERPARTS, EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
 
+PAIRS = [(name, other) for name, other in COUNTERPARTS.items() if other]
 NOTES = (
     "All arms: LeNet, batch 256 (batch growth: up to 1024), plain SGD at 0.1, unless their way of scheduling says "
     "otherwise. The same seed means the same initialization and order of images in every arm.",
@@ -25,10 +27,14 @@ NOTES = (
 def write_report(folder: Path, quick: bool = False) -> Path:
     """The report of what is in ``folder``; its path."""
     records = sorted(read_records(folder), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
-    pairs = [(name, other) for name, other in COUNTERPARTS.items() if other]
     return write_comparison(
-        Path(folder), records, "Beyond the rate: LeNet on Fashion-MNIST", pairs, NOTES, "QUICK RUN" if quick else None
+        Path(folder), records, "Beyond the rate: LeNet on Fashion-MNIST", PAIRS, NOTES, "QUICK RUN" if quick else None
     )
+
+
+def readme_block(records: Sequence[Record]) -> str:
+    """The table of pairs, as the README shows it."""
+    return paired_table(records, PAIRS, "test_acc", larger_is_better=True).markdown()
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -43,6 +49,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     code = run_study(options, specs, build, write_report)
     table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
     print(f"\n{table.caption}\n{table.markdown()}")
+    if options.readme:
+        update_readme(options.readme, {"beyond": readme_block(read_records(output_folder(options)))})
     return code
 
 

@@ -22,7 +22,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         "chapter_runs",
     )
     parser.add_argument("--reading", choices=READINGS, default="as-printed", help="what the schedules count")
-    parser.add_argument("--readme", metavar="FILE", help="also rewrite the generated blocks of this Markdown file")
     options = parser.parse_args(argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     limit = QUICK_IMAGES if options.quick else None

@@ -1,0 +1,124 @@
+"""The tutorial's and the demonstrations' commands, in short runs on real data, and what is committed of them."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_module
+
+from gluon_lr import beyond, tutorial
+from gluon_lr.beyond import COUNTERPARTS
+from gluon_lr.data import ArrayBatches
+from gluon_lr.records import Record, read_records, results_csv
+from gluon_lr.report.comparison import arms_table, paired_table
+from gluon_lr.tutorial.report import PUBLISHED, claims, read_searches, results_table
+from gluon_lr.tutorial.report import write_report as write_tutorial
+
+
+def test_parts_serve_one_stream_of_batches_wherever_it_is_entered():
+    batches = ArrayBatches(np.zeros((10, 1), np.uint8), np.arange(10), 3, shuffle=True, seed=4)
+    parts = tutorial.Parts(batches, 4)
+    served = [[y.asnumpy().astype(int).tolist() for _, y in parts] for _ in range(3)]
+    whole = [batches.order(round_)[3 * i : 3 * i + 3].tolist() for round_ in range(4) for i in range(3)]
+    assert list(itertools.chain.from_iterable(served)) == whole
+    parts.epoch = 1
+    assert [y.asnumpy().astype(int).tolist() for _, y in parts] == served[1]
+
+
+@pytest.mark.slow
+def test_the_tutorials_command_end_to_end(tmp_path):
+    arguments = ("gluon_lr.tutorial", "--quick", "--only", "lr-0.05", "--out", tmp_path)
+    done = run_module(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "LRFinderResult" in done.stdout
+    assert "QUICK RUN" in (tmp_path / "quick" / "report.html").read_text()
+    search = read_searches(tmp_path / "quick")[0]
+    assert len(search) >= 20
+    (record,) = read_records(tmp_path / "quick")
+    assert record.epochs == 2
+    again = run_module(*arguments)
+    assert "LRFinderResult" not in again.stdout, "the search was made twice"
+
+
+@pytest.mark.slow
+def test_every_demonstration_trains_and_stops_and_goes_on(tmp_path):
+    one = ("gluon_lr.beyond", "--quick", "--only", "batch-growth,plateau,autolrs,scheduled-weight-decay")
+    done = run_module(*one, "--epochs", "2", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {r.status for r in read_records(tmp_path / "quick")} <= {"finished", "collapsed"}
+    assert "QUICK RUN" in (tmp_path / "quick" / "report.html").read_text()
+
+
+def test_a_demonstration_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    from gluon_lr import runs
+
+    for name in ("batch-growth", "plateau", "autolrs", "adaptive-momentum"):
+        (spec,) = beyond.specifications([name], [0], 3, limit=1000)
+        whole = runs.execute(spec, beyond.build, tmp_path / "whole")
+        assert whole.error is None, whole.error
+        original, calls = runs.write_record, []
+
+        def dies(*arguments, original=original, calls=calls):
+            original(*arguments)
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(runs, "write_record", dies)
+        with pytest.raises(KeyboardInterrupt):
+            runs.execute(spec, beyond.build, tmp_path / "cut")
+        monkeypatch.undo()
+        resumed = runs.execute(spec, beyond.build, tmp_path / "cut")
+        strip = [{k: v for k, v in r.history.items() if k != "seconds"} for r in (whole, resumed)]
+        assert strip[0] == strip[1], name
+
+
+def _record(run, seed, accuracy, status="finished"):
+    spec = {"run": run, "seed": seed, "limit": None, "settings": {"updates_per_part": 100}}
+    history = {name: [accuracy] * 5 for name in ("train_loss", "test_loss", "test_acc", "first_loss", "last_loss")}
+    return Record(spec, status, history, {}, {}, 1.0)
+
+
+def test_arms_are_compared_in_pairs_and_collapsed_ones_left_out():
+    records = [_record("a", s, 0.8 + 0.001 * s) for s in range(4)] + [
+        _record("b", s, 0.7 + 0.0012 * s) for s in range(4)
+    ]
+    records.append(_record("b", 9, 0.1, "collapsed"))
+    table = paired_table(records, [("a", "b"), ("b", "a")], "test_acc", True)
+    assert [row[-1] for row in table.rows] == ["better", "worse"]
+    assert paired_table(records, [("a", "b")], "test_loss", False).rows[0][-1] == "worse"
+    assert arms_table(records, "").rows[1][-2] == "1"
+    assert paired_table(records[:1], [("a", "b")], "test_acc", True).rows[0][-1] == "not resolved at 0 seeds"
+
+
+def test_the_tutorials_table_and_claims_read_single_batches():
+    records = [_record(run, seed, 1.0 + seed / 10) for run in PUBLISHED for seed in range(3)]
+    rows = results_table(records).rows
+    assert len(rows) == 18
+    assert rows[0][:3] == ["lr-0.05", "update 0", "2.785"]
+    assert [len(claim.differences) for claim in claims(records)] == [3, 3]
+
+
+@pytest.mark.parametrize(("folder", "runs", "seeds"), [("beyond", COUNTERPARTS, 3)])
+def test_the_committed_evidence_is_whole(folder, runs, seeds):
+    records = read_records(ROOT / "chapter_runs" / folder)
+    have = {(r.spec["run"], r.spec["seed"]) for r in records if r.complete}
+    assert {(run, seed) for run in runs for seed in range(seeds)} <= have
+    ordered = sorted(records, key=lambda r: (list(runs).index(r.spec["run"]), r.spec["seed"]))
+    assert (ROOT / "chapter_runs" / folder / "results.csv").read_text() == results_csv(ordered)
+
+
+def test_a_tutorial_report_needs_no_search(tmp_path):
+    (tmp_path / "runs").mkdir()
+    page = write_tutorial(tmp_path)
+    assert "three rates" in page.read_text().lower()
+    assert json.dumps(read_searches(tmp_path)) == "{}"
+
+
+def test_the_readme_is_generated_from_the_demonstrations():
+    from gluon_lr.beyond.__main__ import readme_block
+    from gluon_lr.report.page import block
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert block(text, "beyond") == readme_block(read_records(ROOT / "chapter_runs" / "beyond")), "run: make readme"

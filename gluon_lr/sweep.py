@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -95,26 +97,41 @@ def _parallel(
     from joblib.parallel import get_active_backend
 
     on_cluster = "Dask" in type(get_active_backend()[0]).__name__
-    parent = os.getpid()
-    tasks = [delayed(execute)(spec, build, folder, ctx, data_dir) for spec in specs]
+    parent = None if on_cluster else os.getpid()
+    tasks = [delayed(_work)(spec, build, folder, ctx, data_dir, parent) for spec in specs]
     if on_cluster:
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
     workers = max(1, min(jobs or os.cpu_count() or 1, len(specs)))
     # A single job goes to a process of its own too, since only there one thread can be promised: joblib would run it
     # in this one, so two processes are asked for and one task at a time is handed out.
-    with parallel_config(
-        backend="loky",
-        n_jobs=max(2, workers),
-        inner_max_num_threads=_THREADS_PER_RUN,
-        initializer=_die_with,
-        initargs=(parent,),
-    ):
+    # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.
+    watch = {"initializer": _die_with, "initargs": (parent,)} if sys.version_info >= (3, 9) else {}
+    with parallel_config(backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch):
         yield from Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)(tasks)
+
+
+def _work(
+    spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Optional[str], parent: Optional[int]
+) -> Optional[Record]:
+    """One run, in a worker process."""
+    if parent is not None:
+        _die_with(parent)
+    try:
+        return execute(spec, build, folder, ctx, data_dir)
+    finally:
+        gc.collect()  # a net and its hybridized graph refer to each other; the next run needs their memory
+
+
+_watching = False
 
 
 def _die_with(parent: int) -> None:
     """Watch, in a worker process, that the command which started it is still there; end with it otherwise."""
+    global _watching
+    if _watching:
+        return
+    _watching = True
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -11,6 +11,7 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from ..records import Record
+from ..report.comparison import finished_by_seed
 from ..report.stats import Claim
 
 # run: (training loss, training accuracy, test accuracy) after the last epoch
@@ -24,11 +25,6 @@ PUBLISHED: Dict[str, Tuple[float, float, float]] = {
 QUANTITIES = (("train_loss", "train loss"), ("train_acc", "train accuracy"), ("test_acc", "test accuracy"))
 
 BySeed = Dict[int, Record]
-
-
-def finished(records: Sequence[Record], run: str) -> BySeed:
-    """Seed → record of a run's finished trainings."""
-    return {r.spec["seed"]: r for r in records if r.spec["run"] == run and r.status == "finished"}
 
 
 def _tail(record: Record, name: str) -> np.ndarray:
@@ -75,7 +71,7 @@ def _decayed(runs: Dict[str, BySeed]) -> List[Tuple[Record, List[Record]]]:
 
 def claims(records: Sequence[Record]) -> List[Claim]:
     """The chapter's claims, measured on the finished runs of one reading over their common seeds."""
-    runs = {name: finished(records, name) for name in PUBLISHED}
+    runs = {name: finished_by_seed(records, name) for name in PUBLISHED}
     constant, cosine = runs["constant"], runs["cosine"]
     first = 5
     return [

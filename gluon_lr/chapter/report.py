@@ -9,9 +9,10 @@ import numpy as np
 
 from ..files import write_text
 from ..records import Record, read_records, results_csv
+from ..report.comparison import spread
 from ..report.figures import by_run, draw_training, look, new_figure, save_png, stamp
 from ..report.page import Section, Table, environments, write_page
-from ..report.stats import judge, mean_interval, prediction_interval
+from ..report.stats import judge, prediction_interval, verdict_table
 from . import EPOCHS, READINGS, RUNS, drawn_rates
 from .published import PUBLISHED, QUANTITIES, claims
 
@@ -54,7 +55,7 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
                     run,
                     label,
                     f"{published:.3f}",
-                    spread(values),
+                    spread(values, 3),
                     str(len([r for r in group if r.complete])),
                     str(collapsed),
                     inside(published, values),
@@ -63,14 +64,6 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
     columns = ["run", "after the last epoch", "published", "reproduced (mean ± 95 %)", "seeds", "collapsed",
                "published inside 95 % prediction interval"]  # fmt: skip
     return Table(f"Reading: {reading}", columns, rows)
-
-
-def spread(values: Sequence[float]) -> str:
-    """A mean with its interval, as text."""
-    interval = mean_interval(values)
-    if interval.n == 0:
-        return "–"
-    return f"{interval.mean:.3f}" if interval.n == 1 else f"{interval.mean:.3f} ± {interval.half_width:.3f}"
 
 
 def inside(published: float, values: Sequence[float]) -> str:
@@ -84,24 +77,7 @@ def inside(published: float, values: Sequence[float]) -> str:
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
     """The chapter's claims with their verdicts in a reading."""
-    rows = []
-    for verdict in judge(claims(select(records, reading))):
-        gain = verdict.comparison.difference
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
-        rows.append(
-            [
-                verdict.claim.text,
-                verdict.claim.measure,
-                measured,
-                f"{verdict.comparison.p_corrected:.3g}",
-                verdict.verdict,
-            ]
-        )
-    return Table(
-        f"The chapter's claims, reading: {reading}",
-        ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"],
-        rows,
-    )
+    return verdict_table(judge(claims(select(records, reading))), f"The chapter's claims, reading: {reading}")
 
 
 def draw_schedules() -> Any:

@@ -12,9 +12,14 @@ from .page import Section, Table, environments, write_page
 from .stats import compare_paired, holm, mean_interval
 
 
+def finished_by_seed(records: Sequence[Record], run: str) -> Dict[int, Record]:
+    """Seed → record of a run's finished trainings."""
+    return {r.spec["seed"]: r for r in records if r.spec["run"] == run and r.status == "finished"}
+
+
 def last_by_seed(records: Sequence[Record], run: str, quantity: str) -> Dict[int, float]:
     """Seed → a run's last value, of its finished trainings."""
-    return {r.spec["seed"]: r.last(quantity) for r in records if r.spec["run"] == run and r.status == "finished"}
+    return {seed: record.last(quantity) for seed, record in finished_by_seed(records, run).items()}
 
 
 def spread(values: Sequence[float], digits: int = 4) -> str:
@@ -79,6 +84,7 @@ def write_comparison(
     quick: Optional[str] = None,
     quantity: str = "test_acc",
     larger_is_better: bool = True,
+    extra: Sequence[Section] = (),
 ) -> Path:
     """Write ``results.csv``, the training curves and ``report.html``; the page's path."""
     write_text(folder / "results.csv", results_csv(records))
@@ -89,6 +95,7 @@ def write_comparison(
     sections = [
         Section("Every arm", tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")], pictures=pictures),
         Section("Beside its counterpart", tables=[paired_table(records, pairs, quantity, larger_is_better)]),
+        *extra,
         Section("Notes", [*notes, *environments(records), *failures]),
     ]
     mark = f"{quick}: a slice of the data, few epochs; not comparable" if quick else ""

@@ -11,7 +11,7 @@ from ..finder import LRFinderResult
 from ..records import Record, read_records, results_csv
 from ..report.figures import by_run, new_figure, save_png, stamp
 from ..report.page import Section, Table, environments, write_page
-from ..report.stats import Claim, judge, mean_interval, prediction_interval
+from ..report.stats import Claim, judge, mean_interval, prediction_interval, verdict_table
 from . import RATES, RUNS
 
 # Source: MXNet's "Learning Rate Finder" tutorial; run: loss at update 0, 100, 200, 300, 400 and the last.
@@ -120,16 +120,6 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     figure = draw_losses(records)
     stamp(figure, "QUICK RUN" if quick else None)
     rates = save_png(figure, folder / "figures" / "rates.png")
-    verdicts = [
-        [
-            v.claim.text,
-            v.claim.measure,
-            f"{v.comparison.difference.mean:+.3f}",
-            f"{v.comparison.p_corrected:.3g}",
-            v.verdict,
-        ]
-        for v in judge(claims(records))
-    ]
     found = [
         [str(seed), *(f"{s.lr:.3g}" if s else f"none: {s.reason}" for s in result.suggestions.values())]
         for seed, result in searches.items()
@@ -145,7 +135,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         Section("Three rates", tables=[results_table(records)], pictures=[rates]),
         Section(
             "Does the rate that was read off train best?",
-            tables=[Table("Paired over seeds", ["claim", "measured as", "mean", "p (Holm)", "verdict"], verdicts)],
+            tables=[verdict_table(judge(claims(records)), "Paired over seeds")],
         ),
         Section("Notes", [*NOTES, *environments(records)]),
     ]

@@ -46,7 +46,8 @@ def d2l_loop():
     from mxnet.gluon import nn
     from mxnet.gluon.data.vision import datasets
 
-    from gluon_lr.data.sources import FASHION_MNIST, obtain
+    from gluon_lr.data.fetch import obtain
+    from gluon_lr.data.sources import FASHION_MNIST
 
     # MXNet's host is gone and its digests are of the earlier edition: hand its reader the files that there are.
     folder = obtain(FASHION_MNIST).folder
@@ -79,7 +80,8 @@ def pytorch(compiled):
     from torch import nn
 
     from gluon_lr.data.batches import fashion_mnist_arrays
-    from gluon_lr.data.sources import FASHION_MNIST, obtain
+    from gluon_lr.data.fetch import obtain
+    from gluon_lr.data.sources import FASHION_MNIST
 
     arrays = fashion_mnist_arrays(obtain(FASHION_MNIST))
     X, y, test_X, test_y = (torch.from_numpy(a.copy()) for a in arrays)
@@ -196,7 +198,8 @@ def finder(updates=25):
     from gluon_lr import Learner, LRFinder
     from gluon_lr.data import ArrayBatches
     from gluon_lr.data.batches import cifar10_arrays, normalize_cifar10
-    from gluon_lr.data.sources import CIFAR10, obtain
+    from gluon_lr.data.fetch import obtain
+    from gluon_lr.data.sources import CIFAR10
     from gluon_lr.training import forward_backward, shards
 
     images, labels, _, _ = cifar10_arrays(obtain(CIFAR10))

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from gluon_lr.data.batches import cifar10_arrays, fashion_mnist_arrays
-from gluon_lr.data.sources import CIFAR10, FASHION_MNIST, obtain
+from gluon_lr.data.fetch import obtain
+from gluon_lr.data.sources import CIFAR10, FASHION_MNIST
 
 ROOT = Path(__file__).resolve().parents[1]
 

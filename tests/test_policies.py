@@ -14,8 +14,8 @@ from mxnet import lr_scheduler
 
 from gluon_lr import schedulers as s
 from gluon_lr.errors import UsageError
+from gluon_lr.report.gallery import draw_gallery, examples
 from gluon_lr.schedulers.__main__ import NAMES, made
-from gluon_lr.schedulers.gallery import draw_gallery, examples
 
 T = np.arange(61)
 

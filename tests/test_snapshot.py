@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from mxnet import autograd, gluon, init, lr_scheduler
 
-from gluon_lr import snapshot
 from gluon_lr.errors import OutputError, RecordError, UsageError
 from gluon_lr.schedulers import SquareRootScheduler
-from gluon_lr.snapshot import capture, load, preserved, restore, save
+from gluon_lr.snapshot import capture, disk, load, memory, preserved, restore, save
 
 OPTIMIZERS = [
     ("sgd", {"momentum": 0.9, "wd": 1e-4}),
@@ -192,13 +191,13 @@ def test_ctrl_c_in_the_middle_of_a_restore_waits_for_its_end(monkeypatch):
     work(net, trainer, 0, 2)
     expected, taken = state(net), capture(net, trainer)
     work(net, trainer, 2, 4)
-    original = snapshot._restore_trainer
+    original = memory._restore_trainer
 
     def interrupted(*arguments):
         signal.raise_signal(signal.SIGINT)
         original(*arguments)
 
-    monkeypatch.setattr(snapshot, "_restore_trainer", interrupted)
+    monkeypatch.setattr(memory, "_restore_trainer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         restore(taken, net, trainer)
     assert_same(state(net), expected)
@@ -324,9 +323,7 @@ def test_a_newer_version_and_a_missing_file_are_named(tmp_path, monkeypatch):
     net, _ = made()
     with pytest.raises(RecordError, match="is not there"):
         load(tmp_path / "none.npz", net)
-    from gluon_lr import archive
-
-    monkeypatch.setattr(archive, "VERSION", 2)
+    monkeypatch.setattr(disk, "VERSION", 2)
     save(tmp_path / "s.npz", net)
     monkeypatch.undo()
     with pytest.raises(RecordError, match="format version 2"):

@@ -67,7 +67,8 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     from mxnet import gluon, init
 
     from ..data.batches import ArrayBatches, fashion_mnist_arrays
-    from ..data.sources import FASHION_MNIST, obtain
+    from ..data.fetch import obtain
+    from ..data.sources import FASHION_MNIST
     from ..nets import mlp
     from ..schedulers import PerEpochScheduler
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..cli import run
-from ..data.sources import FASHION_MNIST, obtain
+from ..data.fetch import obtain
+from ..data.sources import FASHION_MNIST
 from ..records import Record, read_records
 from ..report.comparison import arms_table, paired_table, write_comparison
 from ..report.page import update_readme

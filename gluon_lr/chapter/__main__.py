@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..cli import run
-from ..data.sources import FASHION_MNIST, obtain
+from ..data.fetch import obtain
+from ..data.sources import FASHION_MNIST
 from ..records import read_records
 from ..report.page import update_readme
 from ..study import output_folder, run_study, study_parser

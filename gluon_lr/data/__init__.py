@@ -6,7 +6,8 @@ from .batches import (
     load_data_cifar10,
     load_data_fashion_mnist,
 )
-from .sources import CIFAR10, DATASETS, FASHION_MNIST, Located, locate, obtain
+from .fetch import obtain
+from .sources import CIFAR10, DATASETS, FASHION_MNIST, Located, locate
 
 __all__ = [
     "CIFAR10",

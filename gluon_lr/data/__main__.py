@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import List, Optional
 
 from ..cli import Parser, run
-from .sources import dataset_named, locate, obtain
+from .fetch import obtain
+from .sources import dataset_named, locate
 
 
 def main(argv: Optional[List[str]] = None) -> int:

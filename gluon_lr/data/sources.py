@@ -7,7 +7,6 @@ fetched into the data folder from the publisher and, where that fails, through a
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,6 @@ from typing import Dict, Mapping, Optional, Tuple
 
 from ..errors import DataError, UsageError
 from .formats import read_content, sha1
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -194,22 +191,3 @@ def locate(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
         except DataError as error:
             failures.append(str(error))
     raise DataError(f"{dataset.name} is not on this machine: " + "; ".join(failures))
-
-
-def obtain(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
-    """Find and verify a dataset, fetching it where it is not on this machine or is damaged.
-
-    Args:
-        dataset: which one.
-        data_dir: see :func:`data_folder`.
-
-    Raises:
-        DataError: every source failed; the text lists each with its reason and where to put the files by hand.
-    """
-    try:
-        return locate(dataset, data_dir)
-    except DataError as error:
-        log.info("%s", error)
-    from .fetch import fetch
-
-    return fetch(dataset, data_folder(dataset, data_dir))

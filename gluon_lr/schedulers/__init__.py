@@ -1,6 +1,6 @@
 """Schedules: pure functions of the number of updates, and schedules made of schedules."""
 
-from .base import ForeignScheduler, Scheduler, pure
+from .base import Scheduler
 from .book import FactorScheduler, SquareRootScheduler
 from .combine import (
     ChainScheduler,
@@ -18,6 +18,7 @@ from .cycles import (
     OneCycleScheduler,
     WarmupStableDecayScheduler,
 )
+from .foreign import ForeignScheduler, pure
 from .policies import (
     CompoundingTimeBasedScheduler,
     ConstantScheduler,

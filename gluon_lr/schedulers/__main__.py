@@ -64,7 +64,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("schedules.png"), help="the sheet (default schedules.png)")
     options = parser.parse_args(argv)
     if options.name is None:
-        from .gallery import draw_gallery
+        from ..report.gallery import draw_gallery
 
         print(draw_gallery(options.out))
         return 0

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Optional, Sequence
 
-from .base import Scheduler, pure
+from .base import Scheduler
 from .curves import CURVES, progress
+from .foreign import pure
 from .policies import require
 
 

@@ -75,7 +75,8 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     from mxnet import gluon
 
     from ..data.batches import ArrayBatches, cifar10_arrays, normalize_cifar10
-    from ..data.sources import CIFAR10, obtain
+    from ..data.fetch import obtain
+    from ..data.sources import CIFAR10
 
     located = obtain(CIFAR10, data_dir)
     train, train_labels, test, test_labels = cifar10_arrays(located)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, List, Optional
 
 from ..cli import run
-from ..data.sources import CIFAR10, obtain
+from ..data.fetch import obtain
+from ..data.sources import CIFAR10
 from ..records import read_records
 from ..study import output_folder, run_study, study_parser
 from . import BATCH_SIZE, PARTS, QUICK_IMAGES, QUICK_PARTS, RUNS, build, resnet, specifications

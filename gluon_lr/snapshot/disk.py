@@ -7,17 +7,66 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .errors import RecordError
-from .files import atomic, digest
-from .snapshot import Snapshot
+from ..errors import RecordError
+from ..files import atomic, digest
+from .memory import Snapshot, capture, parameters_of, restore, updaters_of
 
 VERSION = 1
 _DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile,
            zlib.error, NotImplementedError, OverflowError, RecursionError, MemoryError, SyntaxError)  # fmt: skip
+
+
+def save(path: Any, net: Any, trainer: Any = None, notes: Optional[Dict[str, Any]] = None) -> None:
+    """Write the state of ``net`` and ``trainer`` to ``path``, whole or not at all.
+
+    Args:
+        path: the file.
+        net, trainer: as :func:`~gluon_lr.snapshot.capture` takes them.
+        notes: plain values to keep with it.
+
+    Raises:
+        OutputError: the file cannot be written; what stood there stays.
+        RecordError: the trainer holds a state that is neither array, number, text nor a collection of these.
+    """
+    write(path, capture(net, trainer), notes or {})
+
+
+def load(path: Any, net: Any, trainer: Any = None) -> Dict[str, Any]:
+    """Restore what :func:`save` wrote into ``net`` and ``trainer``; the notes that were saved with it.
+
+    Raises:
+        RecordError: the file is missing, damaged, of another version, or of another architecture. Nothing is changed.
+    """
+    snapshot, notes = read(path, as_numpy_arrays=_uses_np(net))
+    if trainer is not None and snapshot.trainer is None:
+        raise RecordError(f"{path} holds a net without its trainer: load it without one")
+    if trainer is not None and len(snapshot.trainer["updaters"]) < len(updaters_of(trainer)):
+        raise RecordError(
+            f"{path} holds optimizer state for {len(snapshot.trainer['updaters'])} contexts, "
+            f"the trainer has {len(updaters_of(trainer))}"
+        )
+    if trainer is not None:
+        own = trainer._optimizer.lr_scheduler
+        kind = None if own is None else type(own).__name__
+        if kind != snapshot.trainer["scheduler_kind"]:
+            raise RecordError(f"{path} was saved with the scheduler {snapshot.trainer['scheduler_kind']}, not {kind}")
+    restore(snapshot, net, trainer)
+    return notes
+
+
+def _uses_np(net: Any) -> bool:
+    import mxnet as mx
+
+    return any(
+        isinstance(array, mx.np.ndarray)
+        for parameter in parameters_of(net).values()
+        if parameter._data is not None
+        for array in parameter.list_data()
+    )
 
 
 def write(path: Any, snapshot: Snapshot, notes: Dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Exact capture and restore of a net and its trainer: in memory, or on disk without pickles.
+"""Exact capture and restore of a net and its trainer, in memory.
 
 What is captured: every parameter on every context (BatchNorm's running statistics are parameters too), gradients that
 are still to be used, every updater's optimizer state, the optimizer's own counters and numbers (update counts, rate,
@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .errors import RecordError, UsageError
+from ..errors import RecordError, UsageError
 
 # The optimizer's attributes that are links to other objects, not state.
 _LINKS = {"param_dict", "lr_scheduler", "idx2name", "sym_info", "_index_update_count"}
@@ -56,7 +56,7 @@ def capture(net: Any, trainer: Any = None) -> Snapshot:
             read.
     """
     parameters, gradients, fresh = {}, {}, {}
-    for name, parameter in _parameters(net).items():
+    for name, parameter in parameters_of(net).items():
         if parameter._data is None:
             raise UsageError(
                 f"parameter {name} is not initialized: call net.initialize() and run one batch through the net first"
@@ -74,14 +74,14 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
     """Put a snapshot back in place, bit for bit: every array and object that the caller holds stays valid.
 
     Args:
-        snapshot: from :func:`capture` or :func:`load`.
+        snapshot: from :func:`capture` or from a file.
         net: the net it was taken of, or another of the same architecture.
         trainer: likewise; None leaves it alone.
 
     Raises:
         RecordError: the net's parameters have other names, shapes or contexts than the snapshot's. Nothing is changed.
     """
-    own = _parameters(net)
+    own = parameters_of(net)
     _check_same_architecture(snapshot, own)
     with _uninterrupted():
         if trainer is not None and snapshot.trainer is not None:
@@ -127,7 +127,7 @@ def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None) -> Iter
             mx.random.seed(seed)
 
 
-def _parameters(net: Any) -> Dict[str, Any]:
+def parameters_of(net: Any) -> Dict[str, Any]:
     """Structural name → parameter; unlike a parameter's own name it does not depend on what was built before."""
     return net._collect_params_with_prefix()
 
@@ -171,7 +171,8 @@ def _capture_trainer(trainer: Any) -> Dict[str, Any]:
         "optimizer": {key: _copied(value) for key, value in vars(optimizer).items() if key not in _LINKS},
         "current_device": current[0] if current else next(iter(counts)),
         "updaters": [
-            {"states": _copied(updater.states), "synced": dict(updater.states_synced)} for updater in _updaters(trainer)
+            {"states": _copied(updater.states), "synced": dict(updater.states_synced)}
+            for updater in updaters_of(trainer)
         ],
         "kvstore": bool(trainer._kv_initialized),
         "scale": trainer._scale,
@@ -183,7 +184,7 @@ def _capture_trainer(trainer: Any) -> Dict[str, Any]:
 
 def _scheduler_state(scheduler: Any) -> Optional[Dict[str, Any]]:
     """The state of MXNet's own schedulers, which change when they are called; a pure one has none."""
-    from .schedulers.base import Scheduler
+    from ..schedulers.base import Scheduler
 
     if scheduler is None or isinstance(scheduler, Scheduler) or not hasattr(scheduler, "__dict__"):
         return None
@@ -197,7 +198,7 @@ def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
         setattr(optimizer, key, _put_back(value, getattr(optimizer, key, None)))
     optimizer._index_update_count = optimizer._all_index_update_counts[saved["current_device"]]
     nothing = {"states": {}, "synced": {}}  # of a kvstore that was not there yet
-    for there, updater in itertools.zip_longest(saved["updaters"], _updaters(trainer), fillvalue=nothing):
+    for there, updater in itertools.zip_longest(saved["updaters"], updaters_of(trainer), fillvalue=nothing):
         updater.states = _put_back(there["states"], updater.states)
         updater.states_synced.clear()
         updater.states_synced.update(there["synced"])
@@ -227,7 +228,7 @@ def _updates_on_kvstore(trainer: Any) -> bool:
     return bool(trainer._kv_initialized and trainer._kvstore is not None and trainer._update_on_kvstore)
 
 
-def _updaters(trainer: Any) -> List[Any]:
+def updaters_of(trainer: Any) -> List[Any]:
     """Whoever holds optimizer state: an updater a context, and the kvstore's own where it does the updates."""
     return trainer._updaters + ([trainer._kvstore._updater] if _updates_on_kvstore(trainer) else [])
 
@@ -311,46 +312,3 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if pending and callable(previous):
         previous(*pending[-1])
-
-
-def save(path: Any, net: Any, trainer: Any = None, notes: Optional[Dict[str, Any]] = None) -> None:
-    """Write the state of ``net`` and ``trainer`` to ``path``, whole or not at all; see :mod:`gluon_lr.archive`."""
-    from . import archive
-
-    archive.write(path, capture(net, trainer), notes or {})
-
-
-def load(path: Any, net: Any, trainer: Any = None) -> Dict[str, Any]:
-    """Restore what :func:`save` wrote into ``net`` and ``trainer``; the notes that were saved with it.
-
-    Raises:
-        RecordError: the file is missing, damaged, of another version, or of another architecture. Nothing is changed.
-    """
-    from . import archive
-
-    snapshot, notes = archive.read(path, as_numpy_arrays=_uses_np(net))
-    if trainer is not None and snapshot.trainer is None:
-        raise RecordError(f"{path} holds a net without its trainer: load it without one")
-    if trainer is not None and len(snapshot.trainer["updaters"]) < len(_updaters(trainer)):
-        raise RecordError(
-            f"{path} holds optimizer state for {len(snapshot.trainer['updaters'])} contexts, "
-            f"the trainer has {len(_updaters(trainer))}"
-        )
-    if trainer is not None:
-        own = trainer._optimizer.lr_scheduler
-        kind = None if own is None else type(own).__name__
-        if kind != snapshot.trainer["scheduler_kind"]:
-            raise RecordError(f"{path} was saved with the scheduler {snapshot.trainer['scheduler_kind']}, not {kind}")
-    restore(snapshot, net, trainer)
-    return notes
-
-
-def _uses_np(net: Any) -> bool:
-    import mxnet as mx
-
-    return any(
-        isinstance(array, mx.np.ndarray)
-        for parameter in _parameters(net).values()
-        if parameter._data is not None
-        for array in parameter.list_data()
-    )

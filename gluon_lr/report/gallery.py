@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import List, Tuple
 
 from .. import schedulers as s
-from ..report.figures import new_figure, save_png
+from .figures import new_figure, save_png
 
 LENGTH = 100
 

@@ -1,0 +1,6 @@
+"""Exact capture and restore of a net and its trainer: in memory, or on disk without pickles."""
+
+from .disk import load, save
+from .memory import Snapshot, capture, preserved, restore
+
+__all__ = ["Snapshot", "capture", "load", "preserved", "restore", "save"]

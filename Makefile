@@ -5,6 +5,7 @@
 PYTHON ?= $(shell for p in python3.11 python3.10 python3.9 python3.8 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
+BENCH ?= .venv-bench
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
@@ -44,10 +45,10 @@ readme: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr.beyond --report-only --readme README.md
 	$(BIN)/python benchmarks/bench.py --report-only --readme README.md
 
-bench: $(VENV)/bench.ready
-	$(BIN)/python -m gluon_lr.data fetch fashion-mnist
-	$(BIN)/python -m gluon_lr.data fetch cifar10
-	$(BIN)/python benchmarks/bench.py $(ARGS)
+bench: $(BENCH)/bench.ready
+	$(BENCH)/bin/python -m gluon_lr.data fetch fashion-mnist
+	$(BENCH)/bin/python -m gluon_lr.data fetch cifar10
+	$(BENCH)/bin/python benchmarks/bench.py $(ARGS)
 
 $(VENV)/python.ready:
 	@test -n "$(PYTHON)" || { echo "gluon_lr needs Python 3.8 to 3.11; none is on the PATH. Name one: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -65,9 +66,13 @@ $(VENV)/dev.ready: $(VENV)/python.ready setup.py constraints.txt
 	$(BIN)/python -c "$$PROVIDE_LIBGOMP"
 	touch $@ $(VENV)/chapter.ready
 
-# PyTorch's CPU build is only ever measured against; its CUDA packages would be gigabytes.
-$(VENV)/bench.ready: $(VENV)/dev.ready benchmarks/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+# PyTorch is only ever measured against, in an environment of its own: GluonCV refuses to load beside it.
+$(BENCH)/bench.ready: setup.py constraints.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[chapter]' -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -c "$$PROVIDE_LIBGOMP"
 	touch $@
 
 # MXNet needs the system's libgomp and looks for it beside itself first; scikit-learn's wheel brings one along.
@@ -84,4 +89,4 @@ endef
 export PROVIDE_LIBGOMP
 
 clean:
-	rm -rf $(VENV) my_runs
+	rm -rf $(VENV) $(BENCH) my_runs

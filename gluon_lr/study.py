@@ -57,6 +57,9 @@ def run_study(
         records = sweep(
             specs, build, folder, jobs=options.jobs, ctx=options.ctx, data_dir=options.data_dir, fresh=options.fresh
         )
+    contexts = sorted({r.environment["context"] for r in records if r.environment})
+    if contexts:
+        print(f"trained on {', '.join(contexts)}")
     page = write_report(folder, options.quick)
     print(f"report: {page}\nresults: {folder / 'results.csv'}")
     failed = [record for record in records if record.status == "failed"]

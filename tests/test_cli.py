@@ -26,7 +26,10 @@ def study(command):
     return import_module(f"gluon_lr.{command}.__main__").main
 
 
-@pytest.mark.parametrize("command", ["chapter"])
+STUDIES = ["chapter", "tutorial", "beyond", "article"]
+
+
+@pytest.mark.parametrize("command", STUDIES)
 @pytest.mark.parametrize(("option", "value"), CASES)
 def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, Sequence
 
 from ..records import Record
-from .report import claims_table, results_table
+from .report import claims_table, outside_notes, results_table
 
 
 def blocks(records: Sequence[Record]) -> Dict[str, str]:
@@ -18,6 +18,6 @@ def blocks(records: Sequence[Record]) -> Dict[str, str]:
     for table in verdicts:
         lines += [f"**{table.caption}**", "", table.markdown(), ""]
     return {
-        "chapter-results": results_table(records).markdown(),
+        "chapter-results": "\n\n".join([results_table(records).markdown(), *outside_notes(records)]),
         "chapter-claims": "\n".join(lines).strip(),
     }

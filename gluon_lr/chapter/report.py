@@ -75,6 +75,32 @@ def inside(published: float, values: Sequence[float]) -> str:
     return f"{answer} ({interval.low:.3f} … {interval.high:.3f})"
 
 
+def outside_notes(records: Sequence[Record]) -> List[str]:
+    """A note on each published figure that lies outside the prediction interval of the reading as printed.
+
+    What was tried: whether single epochs of our trainings come that low or high, since a published figure is that of
+    the last epoch alone.
+    """
+    notes = []
+    for run, group in by_run(select(records, "as-printed")).items():
+        good = [r for r in group if r.status == "finished"]
+        for (quantity, label), published in zip(QUANTITIES, PUBLISHED[run]):
+            interval = prediction_interval([r.last(quantity) for r in good])
+            if interval.n < 2 or published in interval:
+                continue
+            late = np.concatenate([r.history[quantity][len(r.history[quantity]) // 2 :] for r in good])
+            below = published < interval.mean
+            share = float(np.mean(late <= published if below else late >= published))
+            notes.append(
+                f"Outside: {run}'s {label}, published {published:.3f}, predicted {interval.low:.3f} … "
+                f"{interval.high:.3f} from {interval.n} trainings. Tried: single epochs instead of the last one. In the "
+                f"second half of these trainings {100 * share:.1f} % of {len(late)} epochs are as "
+                f"{'low' if below else 'high'} as published (the {'least' if below else 'greatest'} is "
+                f"{late.min() if below else late.max():.3f})."
+            )
+    return notes
+
+
 def claims_table(records: Sequence[Record], reading: str) -> Table:
     """The chapter's claims with their verdicts in a reading."""
     return verdict_table(judge(claims(select(records, reading))), f"The chapter's claims, reading: {reading}")
@@ -168,6 +194,6 @@ def write_report(folder: Path, quick: bool = False) -> Path:
             ["Differences over common seeds, Student's test, Holm's correction over the eight claims of a reading."],
             [claims_table(records, reading) for reading in readings],
         ),
-        Section("Notes", [*NOTES, *environments(records), *failures]),
+        Section("Notes", [*NOTES, *outside_notes(records), *environments(records), *failures]),
     ]
     return write_page(folder / "report.html", "Learning-rate scheduling: the chapter, reproduced", sections, mark)

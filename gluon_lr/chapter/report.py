@@ -78,7 +78,7 @@ def inside(published: float, values: Sequence[float]) -> str:
 def outside_notes(records: Sequence[Record]) -> List[str]:
     """A note on each published figure that lies outside the prediction interval of the reading as printed.
 
-    What was tried: whether single epochs of our trainings come that low or high, since a published figure is that of
+    What was tried: whether single epochs of our trainings come that low or high, since a published figure is of
     the last epoch alone.
     """
     notes = []

@@ -93,7 +93,7 @@ def outside_notes(records: Sequence[Record]) -> List[str]:
             share = float(np.mean(late <= published if below else late >= published))
             notes.append(
                 f"Outside: {run}'s {label}, published {published:.3f}, predicted {interval.low:.3f} … "
-                f"{interval.high:.3f} from {interval.n} trainings. Tried: single epochs instead of the last one. In the "
+                f"{interval.high:.3f} from {interval.n} trainings. Tried: other epochs than the last. In the "
                 f"second half of these trainings {100 * share:.1f} % of {len(late)} epochs are as "
                 f"{'low' if below else 'high'} as published (the {'least' if below else 'greatest'} is "
                 f"{late.min() if below else late.max():.3f})."

@@ -32,7 +32,7 @@ NOTES = (
     "3. A constant 0.5 is on the edge of divergence: some trainings fall to ten per cent in their first epochs and "
     "never recover. They are counted as collapsed and stay out of means and intervals.",
     "4. A published figure is one run: the question is whether it lies in the 95 % prediction interval of one more "
-    "run of ours, not in the interval of our mean.",
+    "run of ours, not in the interval of our mean. Of fifteen figures about one is expected outside by chance.",
 )
 
 

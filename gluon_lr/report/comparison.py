@@ -9,7 +9,7 @@ from ..files import write_text
 from ..records import Record, results_csv
 from .figures import by_run, draw_training, save_png
 from .page import Section, Table, environments, write_page
-from .stats import compare_paired, holm, mean_interval
+from .stats import compare_paired, count_seeds, holm, mean_interval
 
 
 def finished_by_seed(records: Sequence[Record], run: str) -> Dict[int, Record]:
@@ -68,7 +68,7 @@ def paired_table(
         if comparison.p_corrected < 0.05:
             verdict = "better" if (gain.mean > 0) == larger_is_better else "worse"
         else:
-            verdict = f"not resolved at {gain.n} seeds"
+            verdict = f"not resolved at {count_seeds(gain.n)}"
         measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
         rows.append([comparison.name, measured, f"{comparison.p_corrected:.3g}", verdict])
     columns = ["pair", f"difference of the last {quantity} (95 %)", "p (Holm)", "verdict"]

@@ -155,9 +155,14 @@ def judge(claims: Sequence[Claim]) -> List[Verdict]:
         elif refuted:
             text = "not supported"
         else:
-            text = f"not resolved at {gain.n} seeds"
+            text = f"not resolved at {count_seeds(gain.n)}"
         verdicts.append(Verdict(claim, comparison, text))
     return verdicts
+
+
+def count_seeds(n: int) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{n} seed" if n == 1 else f"{n} seeds"
 
 
 def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:

@@ -127,14 +127,15 @@ def draw_schedules() -> Any:
 def draw_readings(records: Sequence[Record]) -> Any:
     """The rates actually used at every epoch, in each reading, over the ones that the chapter draws."""
     figure, axes = new_figure(2, 3, height=2.6)
-    dashes = dict(zip(READINGS, [("-", "o"), ("--", "s"), ("-.", "^")]))
+    looks = dict(zip(READINGS, [("#0072B2", "-", "o"), ("#009E73", "--", "s"), ("#D55E00", "-.", "^")]))
     for ax, run in zip(axes.flat, RUNS):
         ax.plot(range(1, EPOCHS + 1), drawn_rates(run), color="0.6", lw=4, alpha=0.6, label="drawn in the chapter")
-        for reading, (dash, marker) in dashes.items():
+        for reading, (color, dash, marker) in looks.items():
             group = [r for r in select(records, reading) if r.spec["run"] == run and r.epochs]
             if group:
                 used = group[0].history["lr_mean"]
-                ax.plot(range(1, len(used) + 1), used, dash, marker=marker, ms=3, markevery=5, lw=1.2, label=reading)
+                style = {"color": color, "ls": dash, "marker": marker, "ms": 3, "markevery": 5, "lw": 1.2}
+                ax.plot(range(1, len(used) + 1), used, label=reading, **style)
         ax.set_yscale("log")
         ax.set_title(run, fontsize=10)
         ax.set_xlabel("epoch")

@@ -18,7 +18,7 @@ chapter: $(VENV)/chapter.ready
 test: $(VENV)/dev.ready lint
 	$(BIN)/python -m gluon_lr.data fetch fashion-mnist
 	$(BIN)/python -m gluon_lr.data fetch cifar10
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/dev.ready
 	$(BIN)/ruff check .

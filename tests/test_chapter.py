@@ -202,3 +202,16 @@ def test_a_damaged_record_is_one_line_and_exit_1_and_stays(tmp_path, damage):
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert path.read_bytes() == before
+
+
+def test_the_readmes_ratios_are_those_that_were_measured():
+    import json
+    import runpy
+
+    bench = runpy.run_path(str(ROOT / "benchmarks" / "bench.py"))
+    saved = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    rows = bench["table"](saved["results"])
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert block(text, "bench") == bench["markdown"](rows[: bench["RATIOS"]]), "run: make readme"
+    assert bench["markdown"](rows) in (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    assert saved["machine"]

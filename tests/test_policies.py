@@ -234,7 +234,7 @@ def test_restarts_begin_exactly_at_their_boundaries():
             assert schedule(boundary - size / m * 1e-3) < 0.01
 
 
-OPTIMIZERS = sorted(set(mx.optimizer.Optimizer.opt_registry) - {"test", "lbsgd"})
+OPTIMIZERS = sorted(mx.optimizer.Optimizer.opt_registry)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

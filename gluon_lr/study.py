@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Callable, List, Sequence
 
 from .cli import Parser, check_context, choice_list, positive_int, seeds
+from .data.fetch import obtain
+from .data.sources import Dataset
 from .errors import UsageError
-from .records import Record, RunSpec
+from .records import Record, RunSpec, read_records
+from .report.comparison import arms_table
 from .runs import Build
 from .sweep import sweep
 
@@ -66,6 +69,22 @@ def run_study(
     for record in failed:
         print(f"failed: {record.spec['run']} seed {record.spec['seed']}: {(record.error or '').splitlines()[-1]}")
     return 1 if failed else 0
+
+
+def run_comparison(
+    options: Namespace,
+    dataset: Dataset,
+    specs: Sequence[RunSpec],
+    build: Build,
+    write_report: Callable[[Path, bool], Path],
+) -> int:
+    """Fetch the data, do what :func:`run_study` does, and print the table of arms; the exit code."""
+    if not options.report_only:
+        obtain(dataset, options.data_dir)  # once, here, rather than in every worker at the same time
+    code = run_study(options, specs, build, write_report)
+    table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
+    print(f"\n{table.caption}\n{table.markdown()}")
+    return code
 
 
 def _check_context(name: str) -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, List, Optional, Sequence
 
 from ..cli import run
-from ..data.fetch import obtain
 from ..data.sources import FASHION_MNIST
 from ..records import Record, read_records
-from ..report.comparison import arms_table, write_comparison
+from ..report.comparison import write_comparison
 from ..report.figures import by_run, draw_mean, new_figure, save_png, stamp
 from ..report.page import Section
 from ..report.stats import judge, verdict_table
-from ..study import output_folder, run_study, study_parser
+from ..study import run_comparison, study_parser
 from . import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
 from .published import claims
 
@@ -107,12 +106,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = parser.parse_args(argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
-    if not options.report_only:
-        obtain(FASHION_MNIST, options.data_dir)
-    code = run_study(options, specs, build, write_report)
-    table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
-    print(f"\n{table.caption}\n{table.markdown()}")
-    return code
+    return run_comparison(options, FASHION_MNIST, specs, build, write_report)
 
 
 if __name__ == "__main__":

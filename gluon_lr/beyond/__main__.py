@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..cli import run
-from ..data.fetch import obtain
 from ..data.sources import FASHION_MNIST
 from ..records import Record, read_records
-from ..report.comparison import arms_table, paired_table, write_comparison
+from ..report.comparison import paired_table, write_comparison
 from ..report.page import update_readme
-from ..study import output_folder, run_study, study_parser
+from ..study import output_folder, run_comparison, study_parser
 from . import COUNTERPARTS, EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
 
 PAIRS = [(name, other) for name, other in COUNTERPARTS.items() if other]
@@ -45,11 +44,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = parser.parse_args(argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
-    if not options.report_only:
-        obtain(FASHION_MNIST, options.data_dir)
-    code = run_study(options, specs, build, write_report)
-    table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
-    print(f"\n{table.caption}\n{table.markdown()}")
+    code = run_comparison(options, FASHION_MNIST, specs, build, write_report)
     if options.readme:
         update_readme(options.readme, {"beyond": readme_block(read_records(output_folder(options)))})
     return code

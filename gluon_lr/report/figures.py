@@ -27,6 +27,14 @@ _LOOKS: Dict[str, Tuple[str, Any, str]] = {
     "one-cycle": ("#D55E00", (0, (4, 1, 1, 1)), "P"),
     "warm-restarts": ("#56B4E9", (0, (2, 1)), "X"),
     "constant-warmup": ("#666666", (0, (6, 1, 1, 1)), "8"),
+    "batch-growth": ("#E69F00", "--", "s"),
+    "plateau": ("#009E73", ":", "D"),
+    "adaptive-momentum": ("#D55E00", (0, (4, 1, 1, 1)), "P"),
+    "weight-decay": ("#56B4E9", (0, (3, 1, 1, 1)), "<"),
+    "scheduled-weight-decay": ("#8C564B", (0, (7, 2)), "h"),
+    "autolrs": ("#AA3377", (0, (2, 2)), "*"),
+    "decay-per-epoch": ("#009E73", ":", "D"),
+    "decay-per-update": ("#CC79A7", (0, (5, 1)), "v"),
 }
 _SPARE = ["#332288", "#117733", "#882255", "#44AA99", "#DDCC77", "#661100", "#6699CC", "#888888"]
 _MARKERS = ["d", "H", "1", "2", "3", "4", "|", "_"]

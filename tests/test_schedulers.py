@@ -131,3 +131,24 @@ def test_an_unknown_run_or_reading_is_named():
         chapter_scheduler("cosin")
     with pytest.raises(UsageError, match="per-epoch"):
         trained_scheduler("cosine", "per-week", 235)
+
+
+def test_ours_agree_with_mxnets_where_both_have_one():
+    """MXNet drops a rate one update after the number it is given, and its factor scheduler begins a factor later than
+    the chapter's, which decays at its first call."""
+    from gluon_lr import schedulers as s
+
+    t = range(1, 60)
+    pairs = [
+        (lr_scheduler.CosineScheduler(40, 0.5, 0.01), s.CosineScheduler(40, 0.5, 0.01), 0),
+        (lr_scheduler.PolyScheduler(40, 0.5, 3, 0.01), s.PolynomialScheduler(40, 3, 0.5, 0.01), 0),
+        (lr_scheduler.MultiFactorScheduler([15, 30], 0.5, 0.5), s.MultiStepScheduler([16, 31], 0.5, 0.5), 0),
+        (lr_scheduler.FactorScheduler(7, 0.5, 1e-8, 1.0), s.StepScheduler(7, 0.5, 1.0), -1),
+        (lr_scheduler.FactorScheduler(1, 0.9, 1e-2, 2.0), FactorScheduler(0.9, 1e-2, 2.0), -2),
+    ]
+    for theirs, ours, shift in pairs:
+        expected = [theirs(i) for i in t if i + shift >= 0]
+        np.testing.assert_allclose([ours(i + shift) for i in t if i + shift >= 0], expected, rtol=1e-12)
+    theirs = lr_scheduler.CosineScheduler(40, 0.5, 0.01, warmup_steps=5)
+    ours = s.WarmupScheduler(s.CosineScheduler(35, 0.5, 0.01), 5)  # MXNet counts the warmup in, ours comes on top
+    np.testing.assert_allclose([ours(i) for i in t], [theirs(i) for i in t], rtol=1e-12)

@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
-.PHONY: chapter tutorial beyond test lint bench evidence readme clean
+.PHONY: chapter tutorial beyond article talk notebooks test lint faults bench evidence readme clean
 
 chapter: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.chapter --out my_runs/chapter $(ARGS)
@@ -30,20 +30,40 @@ tutorial: $(VENV)/chapter.ready
 beyond: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.beyond --out my_runs/beyond $(ARGS)
 
-# Everything that the committed chapter_runs/ holds; about two hours on two cores.
+# Everything that the committed chapter_runs/ holds; about five hours on two cores.
 evidence: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --seeds 0-4
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-update --only multi-factor --seeds 0-2
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-epoch --seeds 0-2
 	$(BIN)/python -m gluon_lr.beyond --seeds 0-2
 	$(BIN)/python -m gluon_lr.tutorial --seeds 0-2
+	$(BIN)/python -m gluon_lr.article --seeds 0-4
+	$(BIN)/python -m gluon_lr.talk --seeds 0-2
+	$(BIN)/python benchmarks/finder_regret.py
 	$(BIN)/python -m gluon_lr.schedulers --out chapter_runs/gallery.png
+	$(BIN)/python notebooks/run.py
 
 # The README's generated tables.
 readme: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --report-only --readme README.md
 	$(BIN)/python -m gluon_lr.beyond --report-only --readme README.md
+	$(BIN)/python -m gluon_lr.tutorial --report-only --readme README.md
+	$(BIN)/python benchmarks/finder_regret.py --report-only --readme README.md
 	$(BIN)/python benchmarks/bench.py --report-only --readme README.md
+	$(BIN)/python tests/campaigns.py --readme README.md
+
+notebooks: $(VENV)/dev.ready
+	$(BIN)/python notebooks/run.py $(ARGS)
+
+talk: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.talk --out my_runs/talk $(ARGS)
+
+article: $(VENV)/chapter.ready
+	$(BIN)/python -m gluon_lr.article --out my_runs/article $(ARGS)
+
+# Faults by the number; about twenty minutes. Its record is what the README's table of reliability is made of.
+faults: $(VENV)/dev.ready
+	$(BIN)/python -W ignore tests/campaigns.py
 
 bench: $(BENCH)/bench.ready
 	$(BENCH)/bin/python -m gluon_lr.data fetch fashion-mnist

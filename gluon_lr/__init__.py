@@ -9,6 +9,7 @@ from typing import Any, List
 __version__ = "1.0.0"
 
 _ROOMS = {
+    "comparing": ("compare",),
     "data": ("ContinuousBatchSampler", "load_data_cifar10", "load_data_fashion_mnist"),
     "finder": ("LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner"),
     "hyper": ("AutoLRS", "HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "grow_batch_instead"),

@@ -95,3 +95,90 @@ def mlp(hidden: Tuple[int, ...] = (256, 256), classes: int = 10) -> nn.HybridSeq
         net.add(nn.Dense(width, activation="relu"))
     net.add(nn.Dense(classes))
     return net
+
+
+class SelfAttention(nn.HybridBlock):
+    """Multi-head self-attention: softmax(QKᵀ/√d)V of each head, joined and mapped.
+
+    Takes and gives ``(batch, tokens, width)``.
+
+    Args:
+        width: of a token; a multiple of ``heads``.
+        heads: how many; each has d = width / heads.
+    """
+
+    def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._heads, self._scale = heads, (width // heads) ** -0.5
+        with self.name_scope():
+            self.qkv = nn.Dense(3 * width, flatten=False, in_units=width)
+            self.out = nn.Dense(width, flatten=False, in_units=width)
+
+    def hybrid_forward(self, F: Any, x: Any) -> Any:
+        # (batch, tokens, 3·width) → three of (batch·heads, tokens, d)
+        split = F.transpose(F.reshape(self.qkv(x), shape=(0, 0, 3, self._heads, -1)), axes=(2, 0, 3, 1, 4))
+        q, k, v = (F.reshape(F.slice_axis(split, axis=0, begin=i, end=i + 1), shape=(-3, -2)) for i in range(3))
+        q, k, v = (F.reshape(part, shape=(-3, -2)) for part in (q, k, v))
+        weights = F.softmax(F.batch_dot(q * self._scale, k, transpose_b=True), axis=-1)
+        mixed = F.reshape(F.batch_dot(weights, v), shape=(-4, -1, self._heads, 0, 0))
+        return self.out(F.reshape(F.transpose(mixed, axes=(0, 2, 1, 3)), shape=(0, 0, -3)))
+
+
+class ViTBlock(nn.HybridBlock):
+    """One transformer layer, normalized before its two parts: x + attention(LN(x)), then x + MLP(LN(x))."""
+
+    def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.norm1 = nn.LayerNorm(in_channels=width)
+            self.attention = SelfAttention(width, heads)
+            self.norm2 = nn.LayerNorm(in_channels=width)
+            self.mlp = nn.HybridSequential()
+            self.mlp.add(nn.Dense(4 * width, flatten=False, in_units=width), nn.GELU())
+            self.mlp.add(nn.Dense(width, flatten=False, in_units=4 * width))
+
+    def hybrid_forward(self, F: Any, x: Any) -> Any:
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.HybridBlock):
+    """A vision transformer for small images: patches, learned positions, layers, the tokens' mean, one dense layer.
+
+    Takes ``(batch, 3, size, size)`` of ``mx.nd``.
+
+    Args:
+        width, depth, heads: of the transformer.
+        patch: a patch's side, pixels; it divides ``size``.
+        size: an image's side, pixels; CIFAR-10's 32.
+        classes: outputs.
+
+    Source: Dosovitskiy et al. (2020), An Image is Worth 16×16 Words.
+
+    Example:
+        >>> net = ViT(width=16, depth=1, heads=2, patch=8)
+        >>> net.initialize()
+        >>> net(mx.nd.zeros((2, 3, 32, 32))).shape
+        (2, 10)
+    """
+
+    def __init__(
+        self, width: int, depth: int, heads: int, patch: int, size: int = 32, classes: int = 10, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._patch, self._side = patch, size // patch
+        with self.name_scope():
+            self.embedding = nn.Dense(width, flatten=False, in_units=3 * patch * patch)
+            self.position = self.params.get("position", shape=(1, self._side**2, width), init=mx.init.Normal(0.02))
+            self.layers = nn.HybridSequential()
+            for _ in range(depth):
+                self.layers.add(ViTBlock(width, heads))
+            self.norm = nn.LayerNorm(in_channels=width)
+            self.head = nn.Dense(classes, in_units=width)
+
+    def hybrid_forward(self, F: Any, x: Any, position: Any) -> Any:
+        side, patch = self._side, self._patch
+        cut = F.transpose(F.reshape(x, shape=(0, 0, side, patch, side, patch)), axes=(0, 2, 4, 1, 3, 5))
+        tokens = self.embedding(F.reshape(cut, shape=(0, side * side, -1)))
+        tokens = self.layers(F.broadcast_add(tokens, position))
+        return self.head(F.mean(self.norm(tokens), axis=1))

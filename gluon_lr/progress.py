@@ -23,10 +23,23 @@ def epochs_done(specs: Sequence[RunSpec], folder: Path) -> Dict[str, int]:
     return done
 
 
+def visible() -> bool:
+    """Whether somebody looks at standard error: on a terminal or in a notebook."""
+    return sys.stderr.isatty() or in_notebook()
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a notebook's kernel."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
 @contextlib.contextmanager
 def bars(specs: Sequence[RunSpec], folder: Path, progress: bool) -> Iterator[None]:
-    """Draw a bar a run and one overall, with the time left, while the block runs; on a terminal only."""
-    if not (progress and specs and sys.stderr.isatty()):
+    """Draw a bar a run and one overall, with the time left, while the block runs; in a notebook the latter alone."""
+    if not (progress and specs and visible()):
         yield
         return
     from tqdm.contrib.logging import logging_redirect_tqdm
@@ -67,6 +80,8 @@ class _Bars:
         done = epochs_done(self._specs, self._folder)
         self._overall.n = sum(done.values())
         self._overall.refresh()
+        if in_notebook():
+            return  # text in a notebook has one line
         for spec in self._specs:
             if spec.key not in done:
                 continue

@@ -29,6 +29,8 @@ class Ingredients:
     data: Dict[str, Any]
     schedules: Sequence[Any] = ()
     after_epoch: Sequence[Callable[[Any], Any]] = ()  # called with the history, before the epoch is written down
+    valid_iter: Any = None
+    classes: int = 10
 
 
 Build = Callable[[RunSpec, Any, Optional[str]], Ingredients]
@@ -78,7 +80,12 @@ def forget(folder: Path, spec: RunSpec) -> None:
 
 
 def execute(
-    spec: RunSpec, build: Build, folder: Path, ctx: str = "auto", data_dir: Optional[str] = None
+    spec: RunSpec,
+    build: Build,
+    folder: Path,
+    ctx: str = "auto",
+    data_dir: Optional[str] = None,
+    lead: bool = True,
 ) -> Optional[Record]:
     """Do what is missing of a run and return its record.
 
@@ -92,6 +99,7 @@ def execute(
         folder: the study's output folder.
         ctx: a context's name.
         data_dir: where to look for data first.
+        lead: False to train along without writing, where another process of the same distributed training writes.
 
     Returns:
         The record; None where another process is working on this very run.
@@ -99,23 +107,24 @@ def execute(
     Raises:
         OutputError: the folder cannot be written.
     """
-    with claimed(folder, spec) as mine:
+    with claimed(folder, spec) if lead else contextlib.nullcontext(True) as mine:
         if not mine:
             return None
         done = find_record(folder, spec)
         if done is not None and done.complete:
             return done
         try:
-            return _train(spec, build, folder, ctx, data_dir)
+            return _train(spec, build, folder, ctx, data_dir, lead)
         except OutputError:
             raise
         except Exception:
             failed = Record(spec.as_dict(), "failed", {}, {}, {}, 0.0, error=traceback.format_exc())
-            write_record(folder, spec, failed)
+            if lead:
+                write_record(folder, spec, failed)
             return failed
 
 
-def _train(spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Optional[str]) -> Record:
+def _train(spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Optional[str], lead: bool) -> Record:
     from .training import History, train, try_context
 
     context = try_context(ctx)
@@ -128,12 +137,15 @@ def _train(spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Option
     def record(status: str) -> Record:
         plain = history.as_dict()
         written = Record(spec.as_dict(), status, plain, parts.data, about, round(sum(history.seconds), 3))
-        write_record(folder, spec, written)
+        if lead:
+            write_record(folder, spec, written)
         return written
 
     def keep(_: History) -> None:
         for call in parts.after_epoch:
             call(history)
+        if not lead:
+            return
         notes = {"spec": spec.as_dict(), "history": history.as_dict()}
         snapshot.save(checkpoint, parts.net, parts.trainer, notes)
         record("running")
@@ -163,11 +175,13 @@ def _train(spec: RunSpec, build: Build, folder: Path, ctx: str, data_dir: Option
         seed=spec.seed,
         history=history,
         schedules=parts.schedules,
+        valid_iter=parts.valid_iter,
         on_epoch=keep,
     )
-    complete = record(outcome(history.as_dict()))
-    with contextlib.suppress(FileNotFoundError):
-        checkpoint.unlink()
+    complete = record(outcome(history.as_dict(), parts.classes))
+    if lead:
+        with contextlib.suppress(FileNotFoundError):
+            checkpoint.unlink()
     return complete
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from argparse import Namespace
 from pathlib import Path
-from typing import Callable, List, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from .cli import Parser, check_context, choice_list, positive_int, seeds
 from .data.fetch import obtain
 from .data.sources import Dataset
 from .errors import UsageError
+from .files import writable_folder
 from .records import Record, RunSpec, read_records
 from .report.comparison import arms_table
 from .runs import Build
-from .sweep import sweep
+from .sweep import cluster, sweep
+from .tracking import MlflowTracker, tracker
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,17 @@ def study_parser(name: str, description: str, runs: Sequence[str], epochs: int, 
     )
     parser.add_argument("--epochs", type=positive_int, help=f"epochs a run (default {epochs})")
     parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0, 0-4 or 1,3,5 (default 0)")
-    parser.add_argument("--jobs", type=positive_int, help="runs side by side (default: one a core)")
+    parser.add_argument("--jobs", type=positive_int, help="runs side by side (default: one a core or a few more)")
     parser.add_argument("--ctx", type=check_context, default="auto", help="auto, cpu, gpu or gpu:1 (default auto)")
     parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for records and report (default {out})")
     parser.add_argument("--data-dir", help="folder that holds a folder per dataset (default $MXNET_HOME/datasets)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="do the runs on the Dask cluster with this scheduler")
+    parser.add_argument(
+        "--kvstore", choices=["dist_sync"], help="train each run over several processes, found by DMLC_ variables"
+    )
+    parser.add_argument(
+        "--track", type=tracker, metavar="mlflow[:URI]", help="tell MLflow of the runs; default a store in --out"
+    )
     parser.add_argument("--quick", action="store_true", help="a minute: few epochs, a slice of the data; stamped so")
     parser.add_argument("--report-only", action="store_true", help="train nothing; write the report from what is there")
     parser.add_argument("--fresh", action="store_true", help="forget the records of these runs and make them anew")
@@ -52,18 +62,24 @@ def run_study(
         raise UsageError("--report-only trains nothing and --fresh trains everything: leave one of them out")
     folder = output_folder(options)
     records: List[Record] = []
+    tracking: Optional[MlflowTracker] = None
     if options.report_only:
         if not any((folder / "runs").glob("*.json")):
             raise UsageError(f"no records in {folder}: leave --report-only out to make some, or name another --out")
     else:
         _check_context(options.ctx)
-        records = sweep(
-            specs, build, folder, jobs=options.jobs, ctx=options.ctx, data_dir=options.data_dir, fresh=options.fresh
-        )
+        tracking = _tracking(options, specs, folder)
+        with tracking or contextlib.nullcontext():
+            records = _do(options, specs, build, folder)
+        if options.kvstore and not records:
+            return 0  # another worker of the same training tells of it
     contexts = sorted({r.environment["context"] for r in records if r.environment})
     if contexts:
         print(f"trained on {', '.join(contexts)}")
     page = write_report(folder, options.quick)
+    if tracking is not None:
+        tracking.figures(sorted((folder / "figures").glob("*.png")))
+        print(f"MLflow: {tracking.uri}")
     print(f"report: {page}\nresults: {folder / 'results.csv'}")
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
@@ -85,6 +101,30 @@ def run_comparison(
     table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
     print(f"\n{table.caption}\n{table.markdown()}")
     return code
+
+
+def _do(options: Namespace, specs: Sequence[RunSpec], build: Build, folder: Path) -> List[Record]:
+    """The runs, over processes, a cluster, or the processes of one training."""
+    if options.kvstore is not None:
+        if options.dask is not None or options.jobs is not None or options.fresh or len(specs) != 1:
+            raise UsageError(
+                f"--kvstore trains one run over its processes, here are {len(specs)}: choose one with --only and "
+                "--seeds, and leave --dask, --jobs and --fresh out"
+            )
+        from .distributed import train_together
+
+        record = train_together(specs[0], build, folder, options.kvstore, options.ctx, options.data_dir)
+        return [] if record is None else [record]
+    with cluster(options.dask):
+        return sweep(
+            specs, build, folder, jobs=options.jobs, ctx=options.ctx, data_dir=options.data_dir, fresh=options.fresh
+        )
+
+
+def _tracking(options: Namespace, specs: Sequence[RunSpec], folder: Path) -> Optional[MlflowTracker]:
+    if options.track is None:
+        return None
+    return MlflowTracker(options.track, specs[0].study, specs, writable_folder(folder))
 
 
 def _check_context(name: str) -> None:

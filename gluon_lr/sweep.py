@@ -9,10 +9,11 @@ import os
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Sequence
 
-from .errors import GluonLRError, RecordError
+from .errors import GluonLRError, RecordError, UsageError
 from .files import writable_folder
 from .progress import bars, epochs_done
 from .records import Record, RunSpec, find_record
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 # core anyway.
 _THREADS_PER_RUN = 1
 _DEATHS_IN_A_ROW = 5
+# MXNet's generator is one a process: where a cluster's worker has several threads, they train one after another.
+_ONE_RUN_A_PROCESS = threading.Lock()
 
 
 def sweep(
@@ -43,7 +46,8 @@ def sweep(
         specs: the runs.
         build: the study's function from a specification to :class:`~gluon_lr.runs.Ingredients`; it has to pickle.
         folder: the study's output folder; on a cluster, one that every worker sees under this path.
-        jobs: processes side by side; default one a core. Where joblib's Dask backend is active, its cluster is used
+        jobs: processes side by side; default one a core, or up to three more where that leaves no core idle at the
+            end. Where joblib's Dask backend is active, its cluster is used
             instead.
         ctx: a context's name, for every run.
         data_dir: where to look for data first.
@@ -102,13 +106,59 @@ def _parallel(
     if on_cluster:
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
-    workers = max(1, min(jobs or os.cpu_count() or 1, len(specs)))
+    workers = min(jobs or _side_by_side(len(specs), os.cpu_count() or 1), len(specs))
     # A single job goes to a process of its own too, since only there one thread can be promised: joblib would run it
     # in this one, so two processes are asked for and one task at a time is handed out.
     # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.
     watch = {"initializer": _die_with, "initargs": (parent,)} if sys.version_info >= (3, 9) else {}
-    with parallel_config(backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch):
+    with warnings.catch_warnings(), parallel_config(
+        backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch
+    ):
+        # joblib replaces a worker that has grown by 300 MB, as one does with its first run, and warns of it.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
         yield from Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)(tasks)
+
+
+@contextlib.contextmanager
+def cluster(address: Optional[str]) -> Iterator[None]:
+    """Have sweeps in the block run on the Dask cluster whose scheduler is at ``address``; on this machine if None.
+
+    Its workers need gluon_lr, the data, and the output folder under the same path.
+
+    Raises:
+        UsageError: nobody answers there, or Dask is not installed.
+    """
+    if address is None:
+        yield
+        return
+    from joblib import parallel_config
+
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise UsageError("--dask needs Dask: install gluon_lr[cluster]") from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"no Dask scheduler at {address} ({type(error).__name__}). Start one with `dask scheduler` and give its "
+            "address, such as tcp://127.0.0.1:8786"
+        ) from error
+    with client, parallel_config(backend="dask", client=client):
+        yield
+
+
+def _side_by_side(runs: int, cores: int) -> int:
+    """Processes for ``runs`` equally long runs: the fewest, at least one a core, that end soonest.
+
+    Five runs on two cores by two take three rounds and leave a core idle in the last; all five at once take two and a
+    half. Up to three more processes than cores, for the sake of memory.
+    """
+
+    def rounds(processes: int) -> float:
+        return -(-runs // processes) * processes / cores
+
+    return min(range(cores, cores + 4), key=rounds)
 
 
 def _work(
@@ -118,7 +168,8 @@ def _work(
     if parent is not None:
         _die_with(parent)
     try:
-        return execute(spec, build, folder, ctx, data_dir)
+        with _ONE_RUN_A_PROCESS:
+            return execute(spec, build, folder, ctx, data_dir)
     finally:
         gc.collect()  # a net and its hybridized graph refer to each other; the next run needs their memory
 

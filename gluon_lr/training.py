@@ -12,6 +12,7 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
+from .checks import require_classes, require_trainable, takes_classes
 from .errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class History:
     Attributes:
         train_loss, train_acc: mean over the epoch's training examples, each as its batch was trained on.
         test_loss, test_acc: over the test set after the epoch.
+        valid_loss, valid_acc: over the validation set after the epoch; empty where there is none.
         first_loss, last_loss: mean loss of the epoch's first and last batch alone.
         lr_first, lr_mean, lr_last: the rates actually used in the epoch's first update, on average, in its last.
         updates: optimizer steps in the epoch.
@@ -44,14 +46,17 @@ class History:
     lr_last: List[float] = field(default_factory=list)
     updates: List[int] = field(default_factory=list)
     seconds: List[float] = field(default_factory=list)
+    valid_loss: List[float] = field(default_factory=list)
+    valid_acc: List[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.train_loss)
 
     def append(self, **numbers: float) -> None:
-        """Add an epoch: a number for every list."""
+        """Add an epoch: a number for every list, of validation where there is any."""
         for name, values in vars(self).items():
-            values.append(numbers[name])
+            if name in numbers or not name.startswith("valid"):
+                values.append(numbers[name])
 
     def as_dict(self) -> Dict[str, List[float]]:
         """Plain lists, for JSON."""
@@ -123,6 +128,20 @@ def _add_gradients(net: Any, at_once: int) -> None:
     net.collect_params().zero_grad()
 
 
+def _try_batch(net: Any, loss: Callable[..., Any], part: Sequence[Any], contexts: Sequence[Any]) -> Tuple[Any, ...]:
+    """Pairs, outputs and losses of a batch; what MXNet cannot compute is said in terms of the batch."""
+    pairs = shards(part, contexts)
+    try:
+        return (pairs, *forward_backward(net, loss, pairs))
+    except mx.base.MXNetError as error:
+        X, y = pairs[0]
+        reason = str(error).strip().splitlines()[-1]
+        raise UsageError(
+            f"net and loss cannot take data {X.shape} of {np.dtype(X.dtype).name} with labels {y.shape} of "
+            f"{np.dtype(y.dtype).name}: expected what the net was made for, most often float32 ({reason})"
+        ) from error
+
+
 def correct(output: Any, y: Any) -> Any:
     """How many of a batch's examples the net puts in the right class, as an array of one number on the device."""
     output, y = _classic(output), _classic(y)
@@ -171,6 +190,7 @@ def train(
     history: Optional[History] = None,
     schedules: Sequence[Any] = (),
     at_once: Optional[int] = None,
+    valid_iter: Optional[Iterable[Any]] = None,
     on_epoch: Optional[Callable[[History], None]] = None,
 ) -> History:
     """Train ``net`` for ``num_epochs`` epochs, evaluating after each.
@@ -193,6 +213,7 @@ def train(
         schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t = 1, 2, ….
         at_once: examples that go through the net together: a larger batch is done in parts whose gradients are added
             up before its one update, which is the same update to rounding (BatchNorm sees the parts). Default all.
+        valid_iter: batches that are evaluated as the test set is, to choose an epoch by. Default none.
         on_epoch: called with the history after each epoch, for example to draw it.
 
     Returns:
@@ -200,12 +221,14 @@ def train(
         not finite: nothing can be learned from there.
 
     Raises:
-        UsageError: no epochs, or an empty loader.
+        UsageError: no epochs, an empty loader, nothing to train, data that the net cannot take, or a label that is no
+            class of the net's (told after the epoch that it came in).
 
     Source: the chapter's ``train``.
     """
     if num_epochs < 1:
         raise UsageError(f"num_epochs is {num_epochs}: expected at least 1")
+    require_trainable(net)
     history = History() if history is None else history
     contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     update = sum(history.updates)
@@ -219,15 +242,16 @@ def train(
         if hasattr(train_iter, "epoch"):
             train_iter.epoch = epoch
         started = time.perf_counter()
-        losses, hits, rates, sizes, parts = [], [], [], [], []
+        losses, hits, rates, sizes, parts, labels = [], [], [], [], [], []
         for batch in train_iter:
             update += 1
             for schedule in schedules:
                 schedule.apply(trainer, update)
             size, before = len(batch[0]), len(losses)
             for part in _parts(batch, at_once):
-                pairs = shards(part, contexts)
-                outputs, values = forward_backward(net, loss, pairs)
+                pairs, outputs, values = _try_batch(net, loss, part, contexts)
+                if takes_classes(loss):
+                    labels.extend(y for _, y in pairs)
                 losses.extend(_classic(value).sum() for value in values)
                 hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
             trainer.step(size)
@@ -240,8 +264,13 @@ def train(
                 losses[-_RUN_AHEAD].wait_to_read()
         if not sizes:
             raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
+        if labels:
+            require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), outputs[0].shape[-1])
         sums = _read(losses)
         test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
+        valid = {}
+        if valid_iter is not None:
+            valid["valid_loss"], valid["valid_acc"] = evaluate(net, valid_iter, loss, ctx)
         history.append(
             train_loss=float(sums.sum() / sum(sizes)),
             train_acc=float(_read(hits).sum() / sum(sizes)),
@@ -254,6 +283,7 @@ def train(
             lr_last=float(rates[-1]),
             updates=len(rates),
             seconds=time.perf_counter() - started,
+            **valid,
         )
         if on_epoch is not None:
             on_epoch(history)

@@ -1,6 +1,7 @@
 """Real data, found or fetched once; each test leaves MXNet's array mode as it found it."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 from gluon_lr.data.batches import cifar10_arrays, fashion_mnist_arrays
 from gluon_lr.data.fetch import obtain
 from gluon_lr.data.sources import CIFAR10, FASHION_MNIST
+
+# A shell that starts the tests in the background has Ctrl-C ignored, here and in every process started from here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 

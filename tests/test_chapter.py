@@ -18,9 +18,9 @@ from gluon_lr.chapter.readme import blocks
 from gluon_lr.chapter.report import inside, results_table, select, write_report
 from gluon_lr.records import COLUMNS, read_records, results_csv
 from gluon_lr.report.page import block, with_block
-from gluon_lr.report.stats import Claim, compare_paired, holm, judge, mean_interval, prediction_interval
+from gluon_lr.stats import Claim, compare_paired, holm, judge, mean_interval, prediction_interval
 
-QUICK = ("gluon_lr.chapter", "--quick", "--only", "square-root,multi-factor", "--epochs", "3", "--jobs", "2")
+QUICK = ("gluon_lr.chapter", "--quick", "--only", "square-root,multi-factor", "--epochs", "6", "--jobs", "2")
 
 
 def history(record):
@@ -61,7 +61,7 @@ def test_the_command_interrupted_and_resumed_ends_with_the_same_bits(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     first, second = (read_records(tmp_path / name / "quick") for name in ("whole", "cut"))
     assert [history(r) for r in first] == [history(r) for r in second]
-    assert all(r.status == "finished" and r.epochs == 3 for r in second)
+    assert all(r.status == "finished" and r.epochs == 6 for r in second)
 
     again = run_module(*QUICK, "--out", tmp_path / "cut", "--report-only")
     assert again.returncode == 0, again.stderr

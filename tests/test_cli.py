@@ -13,6 +13,8 @@ WRONG = [
     ("--seeds", ["", "x", "-1", "4-1", "0-", "-", "1,,2", "0.5", "0-99999", "99999999999", "1;2"]),
     ("--jobs", ["0", "-2", "two", "1.5", ""]),
     ("--ctx", ["tpu", "gpu:x", "cpu:1", "gpu:", "", "GPU"]),
+    ("--kvstore", ["", "local", "dist_async"]),
+    ("--track", ["", "neptune", "wandb:x", "MLFLOW"]),
     ("--epoch", ["3"]),
     ("--nonsense", ["1"]),
 ]
@@ -26,7 +28,7 @@ def study(command):
     return import_module(f"gluon_lr.{command}.__main__").main
 
 
-STUDIES = ["chapter", "tutorial", "beyond", "article"]
+STUDIES = ["chapter", "tutorial", "beyond", "article", "talk"]
 
 
 @pytest.mark.parametrize("command", STUDIES)
@@ -55,6 +57,12 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.data", "fetch", "mnist"), 2, "fashion-mnist"),
         (("gluon_lr.data", "burn", "cifar10"), 2, "fetch"),
         (("gluon_lr.data",), 2, "required"),
+        (("gluon_lr.talk", "--preset", "huge"), 2, "paper"),
+        (("gluon_lr.chapter", "--kvstore", "dist_sync", "--dask", "tcp://127.0.0.1:1"), 2, "leave --dask"),
+        (("gluon_lr.schedulers", "sawtooth"), 2, "CosineScheduler"),
+        (("gluon_lr.schedulers", "cosine", "max_update=long"), 2, "max_update"),
+        (("gluon_lr.schedulers", "cosine", "speed=3"), 2, "speed"),
+        (("gluon_lr.schedulers", "cosine"), 2, "max_update"),
         (("gluon_lr.data", "fetch", "cifar10", "--data-dir", "file"), 1, "--data-dir"),
     ],
 )

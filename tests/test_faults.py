@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import campaigns
 import pytest
 from conftest import ROOT, run_module
 
@@ -92,3 +93,10 @@ def test_the_chapter_runs_where_a_home_folder_is_empty(tmp_path):
     done = run_module(*ONE, "--out", tmp_path / "out", "--data-dir", data, env=environment)
     assert done.returncode == 0, done.stderr
     assert not list(home.iterdir())
+
+
+def test_damaged_files_are_refused_by_name_or_read_as_what_they_were(tmp_path):
+    told = campaigns.fuzz(tmp_path, 1500)
+    assert set(told) == {"gzipped idx files", "idx files", "CIFAR-10 batches", "run records", "snapshots"}
+    assert sum(kind["inputs"] for kind in told.values()) >= 1500
+    assert all(kind["refused"] > kind["inputs"] / 2 for kind in told.values())

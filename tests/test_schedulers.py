@@ -152,3 +152,14 @@ def test_ours_agree_with_mxnets_where_both_have_one():
     theirs = lr_scheduler.CosineScheduler(40, 0.5, 0.01, warmup_steps=5)
     ours = s.WarmupScheduler(s.CosineScheduler(35, 0.5, 0.01), 5)  # MXNet counts the warmup in, ours comes on top
     np.testing.assert_allclose([ours(i) for i in t], [theirs(i) for i in t], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["PolyScheduler", "CosineScheduler"])
+def test_mxnets_schedulers_stay_at_their_end_though_asked_out_of_order(kind):
+    """Asked first beyond its end, MXNet's own object returns its base rate; asked in order, its final one."""
+    make = getattr(mx.lr_scheduler, kind)
+    own = make(max_update=10, base_lr=1.0, final_lr=0.1)
+    in_order = [own(t) for t in range(25)]
+    wrapped = pure(make(max_update=10, base_lr=1.0, final_lr=0.1))
+    assert [wrapped(t) for t in reversed(range(25))] == in_order[::-1]
+    assert wrapped(1000) == in_order[-1] == pytest.approx(0.1)

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import runpy
 
+import campaigns
 import numpy as np
 import pytest
 from conftest import ROOT, run_module
@@ -10,9 +12,11 @@ from conftest import ROOT, run_module
 from gluon_lr import beyond, tutorial
 from gluon_lr.beyond import COUNTERPARTS
 from gluon_lr.data import ArrayBatches
+from gluon_lr.finder import RULES
+from gluon_lr.finder.rules import DEFAULT_RULE
 from gluon_lr.records import Record, read_records, results_csv
 from gluon_lr.report.comparison import arms_table, paired_table
-from gluon_lr.tutorial.report import PUBLISHED, claims, read_searches, results_table
+from gluon_lr.tutorial.report import PUBLISHED, claims, read_searches, results_table, summary_table
 from gluon_lr.tutorial.report import write_report as write_tutorial
 
 
@@ -100,7 +104,7 @@ def test_the_tutorials_table_and_claims_read_single_batches():
     assert [len(claim.differences) for claim in claims(records)] == [3, 3]
 
 
-@pytest.mark.parametrize(("folder", "runs", "seeds"), [("beyond", COUNTERPARTS, 3)])
+@pytest.mark.parametrize(("folder", "runs", "seeds"), [("beyond", COUNTERPARTS, 3), ("tutorial", tutorial.RUNS, 3)])
 def test_the_committed_evidence_is_whole(folder, runs, seeds):
     records = read_records(ROOT / "chapter_runs" / folder)
     have = {(r.spec["run"], r.spec["seed"]) for r in records if r.complete}
@@ -116,9 +120,32 @@ def test_a_tutorial_report_needs_no_search(tmp_path):
     assert json.dumps(read_searches(tmp_path)) == "{}"
 
 
-def test_the_readme_is_generated_from_the_demonstrations():
+def test_the_readme_is_generated_from_the_records():
     from gluon_lr.beyond.__main__ import readme_block
     from gluon_lr.report.page import block
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert block(text, "beyond") == readme_block(read_records(ROOT / "chapter_runs" / "beyond")), "run: make readme"
+    runs = ROOT / "chapter_runs"
+    assert block(text, "beyond") == readme_block(read_records(runs / "beyond")), "run: make readme"
+    assert block(text, "tutorial") == summary_table(read_records(runs / "tutorial")).markdown(), "run: make readme"
+
+
+def test_the_finders_default_rule_is_the_one_with_the_least_regret():
+    from gluon_lr.report.page import block
+
+    regret = runpy.run_path(str(ROOT / "benchmarks" / "finder_regret.py"))
+    found = regret["regrets"](regret["TASKS"])
+    assert len(found) >= 5
+    mean = {rule: np.mean([np.mean(values) for _, values in (found[task][rule] for task in found)]) for rule in RULES}
+    assert min(mean, key=mean.get) == DEFAULT_RULE
+    assert all(np.mean(found[task][DEFAULT_RULE][1]) <= 0.02 for task in found)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert block(text, "finder-regret") == regret["markdown"](found), "run: make readme"
+
+
+def test_the_readme_has_the_table_of_the_recorded_campaigns():
+    from gluon_lr.report.page import block
+
+    record = json.loads(campaigns.RECORD.read_text(encoding="utf-8"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert block(text, "reliability") == campaigns.markdown(record), "run: make faults readme"

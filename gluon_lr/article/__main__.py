@@ -8,11 +8,11 @@ from typing import Any, List, Optional, Sequence
 from ..cli import run
 from ..data.sources import FASHION_MNIST
 from ..records import Record, read_records
-from ..report.comparison import write_comparison
+from ..report.comparison import verdict_table, write_comparison
 from ..report.figures import by_run, draw_mean, new_figure, save_png, stamp
-from ..report.page import Section
-from ..report.stats import judge, verdict_table
-from ..study import run_comparison, study_parser
+from ..report.page import Section, update_readme
+from ..stats import judge
+from ..study import output_folder, run_comparison, study_parser
 from . import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
 from .published import claims
 
@@ -84,7 +84,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     sections = [
         Section("The article's charts", pictures=pictures),
         Section(
-            "The article's conclusions", tables=[verdict_table(judge(claims(records)), "Five seeds, Holm's correction")]
+            "The article's conclusions", tables=[verdict_table(judge(claims(records)), "Paired over common seeds")]
         ),
     ]
     arms = [name for name in RUNS if name != "constant"]
@@ -99,6 +99,11 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     )
 
 
+def readme_block(records: Sequence[Record]) -> str:
+    """The article's conclusions with their verdicts, as the README shows them."""
+    return verdict_table(judge(claims(records)), "").markdown()
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     description = "Schedules compared on an MLP and 20,000 images of Fashion-MNIST, with statistics."
@@ -106,7 +111,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = parser.parse_args(argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
-    return run_comparison(options, FASHION_MNIST, specs, build, write_report)
+    code = run_comparison(options, FASHION_MNIST, specs, build, write_report)
+    if options.readme:
+        update_readme(options.readme, {"article": readme_block(read_records(output_folder(options)))})
+    return code
 
 
 if __name__ == "__main__":

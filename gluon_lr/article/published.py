@@ -12,7 +12,7 @@ import numpy as np
 
 from ..records import Record
 from ..report.comparison import finished_by_seed
-from ..report.stats import Claim
+from ..stats import Claim
 
 
 def _gap(record: Record, epochs: slice = slice(-10, None)) -> float:
@@ -59,6 +59,8 @@ def claims(records: Sequence[Record]) -> List[Claim]:
             values = [np.array(runs[n][seed].history[measure]) for n in ("linear", "time-based", "exponential", "step")]
             mean = np.mean(values, axis=0)
             end = len(mean)
+            if end < 20:
+                continue  # a tenth of so few epochs says nothing
             gains.append(float(mean[int(0.9 * end) :].mean() - mean[int(0.55 * end) : int(0.65 * end)].mean()))
         return gains
 
@@ -72,6 +74,7 @@ def claims(records: Sequence[Record]) -> List[Claim]:
                     - np.mean(r.history["test_acc"][len(r.history["test_acc"]) // 10 :][:10])
                 )
                 for r in runs.get("constant", {}).values()
+                if r.epochs >= 20
             ],
             denies=True,
         ),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..records import Record
 from ..report.comparison import finished_by_seed
-from ..report.stats import Claim
+from ..stats import Claim
 
 # run: (training loss, training accuracy, test accuracy) after the last epoch
 PUBLISHED: Dict[str, Tuple[float, float, float]] = {

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..files import write_text
 from ..records import Record, read_records, results_csv
-from ..report.comparison import spread
+from ..report.comparison import spread, verdict_table
 from ..report.figures import by_run, draw_training, look, new_figure, save_png, stamp
 from ..report.page import Section, Table, environments, write_page
-from ..report.stats import judge, prediction_interval, verdict_table
+from ..stats import judge, prediction_interval
 from . import EPOCHS, READINGS, RUNS, drawn_rates
 from .published import PUBLISHED, QUANTITIES, claims
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import RecordError, UsageError
 from ..files import write_text
 from .rules import DEFAULT_RULE, RULES, Suggestion, smooth, suggest
 
@@ -21,6 +21,7 @@ class LRFinderResult(List[Tuple[float, float]]):
     Attributes:
         stop_reason: ``diverged``, ``loss not finite``, ``lr_stop reached`` or ``max_updates reached``.
         repeats: the results of every repetition, this one first.
+        momentum: of the optimizer that searched, or Adam's β₁; the default rule takes it into account.
 
     Example:
         >>> pairs = [(1e-3 * 1.2**i, 2 - i / 30 if i < 30 else 1 + (i - 30)) for i in range(34)]
@@ -28,15 +29,36 @@ class LRFinderResult(List[Tuple[float, float]]):
         >>> result[0]
         (0.001, 2.0)
         >>> round(result.suggestion.lr, 3)
-        0.048
+        0.143
     """
 
     def __init__(
-        self, pairs: Sequence[Tuple[float, float]], stop_reason: str, repeats: Sequence["LRFinderResult"] = ()
+        self,
+        pairs: Sequence[Tuple[float, float]],
+        stop_reason: str,
+        repeats: Sequence["LRFinderResult"] = (),
+        momentum: float = 0.0,
     ) -> None:
         super().__init__(pairs)
-        self.stop_reason = stop_reason
+        self.stop_reason, self.momentum = stop_reason, momentum
         self.repeats: List["LRFinderResult"] = [self, *repeats]
+
+    @classmethod
+    def from_json(cls, path: Any) -> "LRFinderResult":
+        """What :meth:`to_json` wrote.
+
+        Raises:
+            RecordError: the file is no such thing.
+        """
+        try:
+            body = json.loads(Path(path).read_text(encoding="utf-8"))
+            first, *rest = (
+                cls([(float(lr), float(loss)) for lr, loss in pairs], body["stop_reason"], (), body["momentum"])
+                for pairs in body["repeats"]
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RecordError(f"{path}: is no finder's result ({error}). Delete it and search again") from error
+        return cls(first, first.stop_reason, rest, first.momentum)
 
     @property
     def lrs(self) -> np.ndarray:
@@ -51,37 +73,36 @@ class LRFinderResult(List[Tuple[float, float]]):
     @property
     def smoothed(self) -> np.ndarray:
         """The finite losses averaged with their neighbours."""
-        return smooth(self.losses)
+        return smooth(self.lrs, self.losses)
 
     @property
     def suggestions(self) -> Dict[str, Suggestion]:
         """Each rule's suggestion from this curve; see :data:`gluon_lr.finder.RULES`."""
-        return {rule: suggest(rule, self.lrs, self.losses) for rule in RULES}
+        return {rule: suggest(rule, self.lrs, self.losses, self.momentum) for rule in RULES}
 
     @property
     def suggestion(self) -> Suggestion:
         """The default rule's suggestion: the median over the repetitions, in ln(lr), where there are several."""
         combined = self.combined.get(DEFAULT_RULE)
         if combined is None:
-            return suggest(DEFAULT_RULE, self.lrs, self.losses)
+            return suggest(DEFAULT_RULE, self.lrs, self.losses, self.momentum)
         return Suggestion(DEFAULT_RULE, combined[0])
 
     @property
     def combined(self) -> Dict[str, Tuple[float, float, float]]:
-        """Rule → (median, low, high) of its suggestions over all repetitions; low and high are the extremes of up to
-        five repetitions and the 95 % interval of the mean of ln(lr) beyond. Rules without a suggestion are left out."""
-        from ..report.stats import mean_interval
+        """Rule → (median, low, high) of its suggestions over all repetitions; low and high are the median's 95 %
+        interval by order statistics: the extremes of up to eight repetitions. Rules without a suggestion are left
+        out."""
+        from scipy.stats import binom
 
         found = {}
         for rule in RULES:
-            given = [suggest(rule, r.lrs, r.losses).lr for r in self.repeats]
+            given = [suggest(rule, r.lrs, r.losses, r.momentum).lr for r in self.repeats]
             logs = np.log([lr for lr in given if lr is not None])
             if len(logs) == 0:
                 continue
-            low, high = logs.min(), logs.max()
-            if len(logs) > 5:
-                interval = mean_interval(logs)
-                low, high = interval.low, interval.high
+            outside = max(0, int(binom.ppf(0.025, len(logs), 0.5)) - 1)
+            low, high = np.sort(logs)[[outside, -1 - outside]]
             found[rule] = tuple(float(math.exp(x)) for x in (np.median(logs), low, high))
         return found
 
@@ -107,7 +128,11 @@ class LRFinderResult(List[Tuple[float, float]]):
         text = json.dumps(
             {
                 "stop_reason": self.stop_reason,
-                "repeats": [[list(pair) for pair in repeat] for repeat in self.repeats],
+                "momentum": self.momentum,
+                # JSON has no NaN or infinity: as text, which float() reads.
+                "repeats": [
+                    [[lr, loss if math.isfinite(loss) else str(loss)] for lr, loss in repeat] for repeat in self.repeats
+                ],
                 "suggestions": {rule: vars(found) for rule, found in self.suggestions.items()},
                 "combined": self.combined,
             }

@@ -1,14 +1,14 @@
 """From a curve of losses over rates to one rate: the rules in use elsewhere, and ours.
 
-All work on the smoothed loss over ln(lr); which of them is the default is decided by measured regret, see
-``benchmarks/``.
+All work on the smoothed loss over ln(lr). Which of them is the default was decided by measured regret:
+``benchmarks/finder_regret.py``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -37,19 +37,41 @@ class Suggestion:
         return self.lr is not None
 
 
-def smooth(losses: Sequence[float], width: float = 3.0) -> np.ndarray:
-    """Losses averaged with their neighbours on both sides, Gaussian of ``width`` rungs: no lag, unlike a running mean.
+@dataclass(frozen=True)
+class Curve:
+    """What a rule looks at.
+
+    Attributes:
+        lrs: the rates, ascending, shape ``(n,)``.
+        losses: smoothed, shape ``(n,)``.
+        momentum: of the optimizer, or Adam's β₁; 0 where it has none.
+    """
+
+    lrs: np.ndarray
+    losses: np.ndarray
+    momentum: float = 0.0
+
+
+def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -> np.ndarray:
+    """Losses averaged with their neighbours on both sides by a Gaussian in ln(lr): no lag, unlike a running mean, and
+    the same smoothness on a fine ladder as on a coarse one.
 
     Non-finite losses, which can only be the last, are left out.
 
+    Args:
+        lrs, losses: as many of each.
+        width: the Gaussian's deviation in ln(lr); 0.5 is five rungs of the default ladder.
+
     Example:
-        >>> smooth([1.0, 1.0, 1.0]).tolist()
+        >>> smooth([0.1, 0.2, 0.4], [1.0, 1.0, 1.0]).round(6).tolist()
         [1.0, 1.0, 1.0]
     """
-    from scipy.ndimage import gaussian_filter1d
-
-    finite = np.array([loss for loss in losses if math.isfinite(loss)], float)
-    return gaussian_filter1d(finite, width, mode="nearest") if len(finite) else finite
+    finite = [(lr, loss) for lr, loss in zip(lrs, losses) if math.isfinite(loss)]
+    if not finite:
+        return np.array([])
+    x, y = np.log([lr for lr, _ in finite]), np.array([loss for _, loss in finite], float)
+    weights = np.exp(-0.5 * ((x[:, None] - x[None, :]) / width) ** 2)
+    return weights @ y / weights.sum(axis=1)
 
 
 def _fallen(losses: np.ndarray) -> int:
@@ -62,20 +84,32 @@ def _fallen(losses: np.ndarray) -> int:
     return least
 
 
-def steep(lrs: np.ndarray, losses: np.ndarray) -> float:
+def turn(curve: Curve) -> float:
+    """1.5·√(1 − m)·η*, with η* the rate at the least loss and m the momentum.
+
+    A training bears somewhat more than the rate at which an untrained net's loss turns. But the search meets each
+    rate once: by the time that momentum has gathered, its updates are 1/(1 − m) times as long. The rate that trains
+    best lies between the two; both numbers were chosen on six tasks, and each task was also judged by what the other
+    five chose (``benchmarks/finder_regret.py``). This form and the smoothing's width were chosen on the same six.
+    """
+    return float(1.5 * math.sqrt(1 - curve.momentum) * curve.lrs[_fallen(curve.losses)])
+
+
+def steep(curve: Curve) -> float:
     """Where the loss falls fastest per ln(lr)."""
-    least = _fallen(losses)
-    slope = np.gradient(losses, np.log(lrs))
-    return float(lrs[int(np.argmin(slope[: least + 1]))])
+    least = _fallen(curve.losses)
+    slope = np.gradient(curve.losses, np.log(curve.lrs))
+    return float(curve.lrs[int(np.argmin(slope[: least + 1]))])
 
 
-def minimum(lrs: np.ndarray, losses: np.ndarray) -> float:
+def minimum(curve: Curve) -> float:
     """A tenth of the rate at the least loss."""
-    return float(lrs[_fallen(losses)] / 10)
+    return float(curve.lrs[_fallen(curve.losses)] / 10)
 
 
-def valley(lrs: np.ndarray, losses: np.ndarray) -> float:
+def valley(curve: Curve) -> float:
     """In the longest falling subsequence b … e: index b + ⌊(e−b)/3⌋ + ⌊⌊(e−b)/3⌋/2⌋."""
+    losses = curve.losses
     _fallen(losses)
     length, start = [1] * len(losses), list(range(len(losses)))
     for i in range(1, len(losses)):
@@ -85,42 +119,48 @@ def valley(lrs: np.ndarray, losses: np.ndarray) -> float:
     e = int(np.argmax(length))
     b = start[e]
     third = (e - b) // 3
-    return float(lrs[b + third + third // 2])
+    return float(curve.lrs[b + third + third // 2])
 
 
-def slide(lrs: np.ndarray, losses: np.ndarray) -> float:
+def slide(curve: Curve) -> float:
     """Slide an interval of 15 rungs back from the end while the gradients at its ends differ by more than 0.005; its
     left end."""
-    _fallen(losses)
-    if len(losses) <= 15:
-        raise NoSuggestion(f"{len(losses)} points are too few for an interval of 15: search over more rates")
-    slope = np.gradient(losses)
-    right = len(losses) - 1
+    _fallen(curve.losses)
+    if len(curve.losses) <= 15:
+        raise NoSuggestion(f"{len(curve.losses)} points are too few for an interval of 15: search over more rates")
+    slope = np.gradient(curve.losses)
+    right = len(slope) - 1
     left = right - 15
     while left > 0 and abs(slope[right] - slope[left]) > 0.005:
         left, right = left - 1, right - 1
-    return float(lrs[left])
+    return float(curve.lrs[left])
 
 
-def edge(lrs: np.ndarray, losses: np.ndarray) -> float:
-    """Half of the rate at the least loss, which lies just before the curve turns up."""
-    return float(lrs[_fallen(losses)] / 2)
-
-
-RULES: Dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "edge": edge,
+RULES: Dict[str, Callable[[Curve], float]] = {
+    "turn": turn,
     "valley": valley,
     "steep": steep,
     "minimum": minimum,
     "slide": slide,
 }
-DEFAULT_RULE = "edge"
+DEFAULT_RULE = "turn"
 
 
-def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float]) -> Suggestion:
+def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
     """What ``rule`` makes of a curve of raw losses; never raises for a curve, whatever its shape."""
-    smoothed = smooth(losses)
+    smoothed = smooth(lrs, losses)
     try:
-        return Suggestion(rule, RULES[rule](np.asarray(lrs[: len(smoothed)], float), smoothed))
+        return Suggestion(rule, RULES[rule](Curve(np.asarray(lrs[: len(smoothed)], float), smoothed, momentum)))
     except NoSuggestion as error:
         return Suggestion(rule, None, str(error))
+
+
+def momentum_of(optimizer: Any) -> float:
+    """An optimizer's momentum, or Adam's β₁; 0 where it has neither.
+
+    Example:
+        >>> import mxnet as mx
+        >>> momentum_of(mx.optimizer.SGD(momentum=0.9)), momentum_of(mx.optimizer.SGD())
+        (0.9, 0.0)
+    """
+    return float(getattr(optimizer, "momentum", None) or getattr(optimizer, "beta1", None) or 0.0)

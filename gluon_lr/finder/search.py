@@ -9,9 +9,12 @@ from typing import Any, Iterator, List, Optional, Tuple
 import numpy as np
 
 from ..errors import UsageError
+from ..hyper.hyperparameters import scale_momentum
+from ..progress import visible
 from ..snapshot import preserved
 from .learner import Learner
 from .result import LRFinderResult
+from .rules import momentum_of
 from .stopping import LRFinderStoppingCriteria
 
 
@@ -53,8 +56,10 @@ class LRFinder:
         """Do one update at each rung of a ladder of rates until the loss diverges, then restore everything.
 
         Rung i is ``lr_start · lr_multiplier^i``, or of the linear ladder lr_start + i·(lr_stop − lr_start)/(n − 1)
-        over n = ``max_updates``. Net, trainer, scheduler, the loader's epoch, and NumPy's and Python's generators are
-        put back exactly, whatever happens. MXNet's own random state cannot be: see ``seed``.
+        over n = ``max_updates``. Where SGD has momentum from a training before, it is brought from that training's rate
+        to the first rung's, or old updates would go on at their old size. Net, trainer, scheduler, the loader's epoch,
+        and NumPy's and Python's generators are put back exactly, whatever happens. MXNet's own random state cannot
+        be: see ``seed``.
 
         Args:
             lr_start: the first rate; default 1e-6.
@@ -79,13 +84,17 @@ class LRFinder:
         if not 0 <= smoothing < 1:
             raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
         learner, found = self.learner, []
-        with _generators_preserved(learner.data_loader):
-            for _ in range(repeats):
-                with preserved(learner.net, learner.trainer, seed):
-                    found.append(self._search(rungs, smoothing, max_updates, progress))
-        learner.close()
+        try:
+            with _generators_preserved(learner.data_loader):
+                for _ in range(repeats):
+                    with preserved(learner.net, learner.trainer, seed):
+                        found.append(self._search(rungs, smoothing, max_updates, progress))
+        finally:
+            learner.close()
         (first, reason), rest = found[0], found[1:]
-        self.results = LRFinderResult(first, reason, [LRFinderResult(pairs, why) for pairs, why in rest])
+        momentum = momentum_of(learner.trainer.optimizer)
+        others = [LRFinderResult(pairs, why, momentum=momentum) for pairs, why in rest]
+        self.results = LRFinderResult(first, reason, others, momentum)
         return self.results
 
     def plot(self, ax: Any = None) -> Any:
@@ -101,10 +110,13 @@ class LRFinder:
     def _search(
         self, rungs: List[float], smoothing: float, max_updates: int, progress: bool
     ) -> Tuple[List[Tuple[float, float]], str]:
-        from tqdm.auto import tqdm
+        from tqdm import tqdm  # as text in notebooks too: widgets are not kept with a notebook's outputs
 
         stop, pairs = LRFinderStoppingCriteria(smoothing), []
-        with tqdm(rungs, desc="lr finder", unit="update", disable=None if progress else True, leave=False) as bar:
+        before = self.learner.trainer.learning_rate
+        # What momentum was gathered at the training's own rate is brought down to the first rung.
+        scale_momentum(self.learner.trainer, rungs[0] / before if before > 0 else 0.0)
+        with tqdm(rungs, desc="lr finder", unit="update", disable=not (progress and visible()), leave=False) as bar:
             for lr in bar:
                 loss = self.learner.iteration(lr)
                 pairs.append((lr, loss))
@@ -118,8 +130,8 @@ def _rungs(lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: i
     """The rates of a ladder, each computed from the first: no rounding is handed on."""
     if not (lr_start > 0 and math.isfinite(lr_start)):
         raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
-    if not lr_stop > lr_start:
-        raise UsageError(f"lr_stop is {lr_stop}: expected more than lr_start, {lr_start}")
+    if not (lr_stop > lr_start and math.isfinite(lr_stop)):
+        raise UsageError(f"lr_stop is {lr_stop}: expected a finite number above lr_start, {lr_start}")
     if max_updates < 2:
         raise UsageError(f"max_updates is {max_updates}: expected at least 2")
     if ladder == "linear":

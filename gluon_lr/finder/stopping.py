@@ -10,8 +10,8 @@ class LRFinderStoppingCriteria:
     """Stop when the running mean of the losses has clearly left where it began, or at once when one is not finite.
 
     The running mean r ← (1 − smoothing)·loss + smoothing·r has diverged when r > first + max(|first|, spread), where
-    the spread is that of the first ``min_iter`` losses. For a loss that starts well above zero this is the tutorial's
-    "twice the first loss"; unlike that, it serves losses that start near zero or are negative.
+    the spread is that of the first ``min_iter`` losses. Where these differ by less than the first one's size this is
+    the tutorial's "twice the first loss"; unlike that, it serves losses that start near zero or are negative.
 
     Args:
         smoothing: weight of the past; default 0.3.
@@ -46,7 +46,7 @@ class LRFinderStoppingCriteria:
             self.running_mean = loss
         else:
             self.running_mean = (1 - self.smoothing) * loss + self.smoothing * self.running_mean
-        if self._seen <= self.min_iter:
+        if self._seen <= max(1, self.min_iter):
             self._early.append(loss)
         first = self._early[0]
         margin = max(abs(first), max(self._early) - min(self._early))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..schedulers import pure
+from ..snapshot.memory import updaters_of
 
 # SGD makes no momentum buffer where its momentum is 0 at the first update, and fails when it later is not.
 _LEAST_MOMENTUM = 1e-8
@@ -80,7 +81,18 @@ class RescaleMomentum:
         before, now = schedule(t - 1), schedule(t)
         if t < 2 or before == now or before == 0:
             return
-        for updater in trainer._updaters:
-            for state in updater.states.values():
-                if state is not None:
-                    state *= now / before
+        scale_momentum(trainer, now / before)
+
+
+def scale_momentum(trainer: Any, factor: float) -> None:
+    """Multiply every momentum buffer that has the rate inside, SGD's and NAG's, by ``factor``; no other state."""
+    import mxnet as mx
+
+    if type(trainer.optimizer) not in (mx.optimizer.SGD, mx.optimizer.NAG):
+        return
+    for updater in updaters_of(trainer):
+        for state in updater.states.values():
+            # With multi-precision a state is the buffer and a copy of the weights.
+            buffer = state[0] if isinstance(state, (tuple, list)) else state
+            if buffer is not None:
+                buffer *= factor

@@ -7,9 +7,9 @@ from typing import Dict, List, Optional, Sequence
 
 from ..files import write_text
 from ..records import Record, results_csv
+from ..stats import Comparison, Verdict, compare_paired, count_seeds, holm, mean_interval
 from .figures import by_run, draw_training, save_png
 from .page import Section, Table, environments, write_page
-from .stats import compare_paired, count_seeds, holm, mean_interval
 
 
 def finished_by_seed(records: Sequence[Record], run: str) -> Dict[int, Record]:
@@ -62,6 +62,12 @@ def paired_table(
             for first, second in pairs
         ]
     )
+    columns = ["pair", f"difference of the last {quantity} (95 %)", "p (Holm)", "verdict"]
+    return Table("Paired over common seeds", columns, comparison_rows(comparisons, larger_is_better))
+
+
+def comparison_rows(comparisons: Sequence[Comparison], larger_is_better: bool = True) -> List[List[str]]:
+    """A row a comparison: its name, the difference with its interval, the corrected p-value, and a verdict."""
     rows = []
     for comparison in comparisons:
         gain = comparison.difference
@@ -71,8 +77,20 @@ def paired_table(
             verdict = f"not resolved at {count_seeds(gain.n)}"
         measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
         rows.append([comparison.name, measured, f"{comparison.p_corrected:.3g}", verdict])
-    columns = ["pair", f"difference of the last {quantity} (95 %)", "p (Holm)", "verdict"]
-    return Table("Paired over common seeds", columns, rows)
+    return rows
+
+
+def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
+    """A line a claim: how it was measured, what came out, and the verdict."""
+    rows = []
+    for verdict in verdicts:
+        gain = verdict.comparison.difference
+        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
+        p = f"{verdict.comparison.p_corrected:.3g}"
+        rows.append([verdict.claim.text, verdict.claim.measure, measured, p, verdict.verdict])
+    return Table(
+        caption, ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"], rows
+    )
 
 
 def write_comparison(

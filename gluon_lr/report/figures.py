@@ -42,6 +42,8 @@ _MARKERS = ["d", "H", "1", "2", "3", "4", "|", "_"]
 
 def look(name: str) -> Dict[str, Any]:
     """Colour, dash and marker of a schedule, the same in every figure; of any other name, one that stays the same."""
+    if name.startswith("warm-restarts-"):  # whatever the cycle's length
+        name = "warm-restarts"
     if name in _LOOKS:
         color, dash, marker = _LOOKS[name]
     else:
@@ -102,6 +104,7 @@ def draw_training(records: Sequence[Record], title: str, quick: Optional[str] = 
         for name, group in by_run(records).items():
             draw_mean(ax, group, quantity, name)
         ax.set_xlabel("epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_ylabel(label)
         ax.grid(alpha=0.3)
     handles, labels = axes[0][0].get_legend_handles_labels()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from ..progress import in_notebook
 from ..training import History
 
 
@@ -35,8 +36,7 @@ class LiveCurves:
 
     def __call__(self, history: History) -> None:
         self.figure = self._draw(history)
-        shell = _notebook()
-        if shell is None:
+        if not in_notebook():
             return
         from IPython.display import display
 
@@ -55,18 +55,9 @@ class LiveCurves:
             ax.plot(epochs, getattr(history, name), dash, marker="o", ms=3, label=label)
         ax.set_xlim(1, max(2, self.num_epochs))
         ax.set_xlabel("epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_ylabel("loss; accuracy")
         ax.set_title(self.title or "")
         ax.grid(alpha=0.3)
         ax.legend()
         return figure
-
-
-def _notebook() -> Any:
-    """IPython's shell where this runs in a notebook's kernel, else None."""
-    import sys
-
-    if "IPython" not in sys.modules:
-        return None
-    shell = sys.modules["IPython"].get_ipython()
-    return shell if shell is not None and type(shell).__name__ == "ZMQInteractiveShell" else None

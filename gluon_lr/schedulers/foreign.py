@@ -25,8 +25,12 @@ class ForeignScheduler(Scheduler):
         self.__dict__["scheduler"] = copy.deepcopy(self.scheduler)
 
     def __call__(self, num_update: float) -> float:
+        # MXNet's polynomial and cosine remember their final rate once they came to their end, and give their base rate
+        # when they are asked first beyond it.
+        end = getattr(self.scheduler, "max_update", None)
+        at = num_update if end is None else min(num_update, end)
         # Their state is flat numbers that they rebind, so that a shallow copy is enough and cheap.
-        return float(copy.copy(self.scheduler)(num_update))
+        return float(copy.copy(self.scheduler)(at))
 
     @property
     def base_lr(self) -> float:

@@ -8,6 +8,7 @@ from ..cli import run
 from ..data.fetch import obtain
 from ..data.sources import CIFAR10
 from ..records import read_records
+from ..report.page import update_readme
 from ..study import output_folder, run_study, study_parser
 from . import BATCH_SIZE, PARTS, QUICK_IMAGES, QUICK_PARTS, RUNS, build, resnet, specifications
 
@@ -52,11 +53,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         for seed in options.seeds:
             search(seed, options)
 
-    from .report import results_table, write_report
+    from .report import results_table, summary_table, write_report
 
     code = run_study(options, specs, build, write_report)
     table = results_table(read_records(output_folder(options)))
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
+    if options.readme:
+        update_readme(options.readme, {"tutorial": summary_table(read_records(output_folder(options))).markdown()})
     return code
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..files import write_text
 from ..finder import LRFinderResult
 from ..records import Record, read_records, results_csv
+from ..report.comparison import spread, verdict_table
 from ..report.figures import by_run, new_figure, save_png, stamp
 from ..report.page import Section, Table, environments, write_page
-from ..report.stats import Claim, judge, mean_interval, prediction_interval, verdict_table
+from ..stats import Claim, judge, mean_interval, prediction_interval
 from . import RATES, RUNS
 
 # Source: MXNet's "Learning Rate Finder" tutorial; run: loss at update 0, 100, 200, 300, 400 and the last.
@@ -56,6 +56,18 @@ def results_table(records: Sequence[Record]) -> Table:
     return Table("ResNet-18 v2 on CIFAR-10, batch 128, plain SGD, 500 updates", columns, rows)
 
 
+def summary_table(records: Sequence[Record]) -> Table:
+    """The same in short, a line a rate: published (reproduced ± 95 %) at each update."""
+    rows = []
+    for run, published in PUBLISHED.items():
+        curves = [losses_at(r) for r in records if r.spec["run"] == run and r.status == "finished"]
+        columns = list(zip(*(curve for curve in curves if len(curve) == len(LABELS))))
+        cells = [f"{value:.4g} ({spread(values, 2)})" for value, values in zip(published, columns)]
+        inside = sum(value in prediction_interval(values) for value, values in zip(published, columns))
+        rows.append([f"{RATES[run]:g}", *cells, f"{inside} of {len(columns)}"])
+    return Table("published (reproduced)", ["rate", *LABELS, "inside 95 % prediction"], rows)
+
+
 def claims(records: Sequence[Record]) -> List[Claim]:
     """The tutorial's claim that the rate read off the finder's curve trains best."""
     last = {
@@ -76,12 +88,10 @@ def claims(records: Sequence[Record]) -> List[Claim]:
 
 def read_searches(folder: Path) -> Dict[int, LRFinderResult]:
     """Seed → the finder's result, as the command saved it."""
-    found = {}
-    for path in sorted((Path(folder) / "finder").glob("seed*.json")):
-        body = json.loads(path.read_text(encoding="utf-8"))
-        repeats = [LRFinderResult([tuple(p) for p in pairs], body["stop_reason"]) for pairs in body["repeats"]]
-        found[int(path.stem[4:])] = LRFinderResult(repeats[0], body["stop_reason"], repeats[1:])
-    return found
+    return {
+        int(path.stem[4:]): LRFinderResult.from_json(path)
+        for path in sorted((Path(folder) / "finder").glob("seed*.json"))
+    }
 
 
 def draw_losses(records: Sequence[Record]) -> Any:
@@ -107,7 +117,8 @@ def draw_losses(records: Sequence[Record]) -> Any:
 def write_report(folder: Path, quick: bool = False) -> Path:
     """Write ``results.csv``, the figures and ``report.html`` from what is in ``folder``; the page's path."""
     folder = Path(folder)
-    records, searches = read_records(folder), read_searches(folder)
+    records = sorted(read_records(folder), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    searches = read_searches(folder)
     write_text(folder / "results.csv", results_csv(records))
     pictures = []
     if searches:

@@ -8,8 +8,6 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
-from .page import Table
-
 LEVEL = 0.95
 
 
@@ -163,16 +161,3 @@ def judge(claims: Sequence[Claim]) -> List[Verdict]:
 def count_seeds(n: int) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{n} seed" if n == 1 else f"{n} seeds"
-
-
-def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
-    """A line a claim: how it was measured, what came out, and the verdict."""
-    rows = []
-    for verdict in verdicts:
-        gain = verdict.comparison.difference
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
-        p = f"{verdict.comparison.p_corrected:.3g}"
-        rows.append([verdict.claim.text, verdict.claim.measure, measured, p, verdict.verdict])
-    return Table(
-        caption, ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"], rows
-    )

@@ -1,0 +1,346 @@
+"""Faults by the number: kills in one sweep, a soak, damaged files. ``make faults`` runs them at full size.
+
+The tests run the same campaigns in small. A full run writes ``tests/campaigns.json``, from which the README's table of
+reliability is made.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+RECORD = HERE / "campaigns.json"
+
+SWEEP = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_runs import build, specs
+from gluon_lr.sweep import sweep
+if __name__ == "__main__":
+    for record in sweep(specs({runs!r}, {seeds!r}, {epochs}), build, {out!r}, jobs=2, progress=False):
+        print(record.spec["run"], record.spec["seed"], record.status)
+"""
+
+
+def start_sweep(folder, out, runs=("slow", "a", "b", "c"), seeds=(0, 1), epochs=3):
+    """A sweep of small runs in a process of its own."""
+    script = Path(folder) / f"sweep_{Path(out).name}.py"
+    script.write_text(SWEEP.format(tests=str(HERE), out=str(out), runs=runs, seeds=tuple(seeds), epochs=epochs))
+    return subprocess.Popen([sys.executable, "-W", "ignore", str(script)], stdout=subprocess.PIPE, text=True)
+
+
+def children(pid):
+    """The worker processes of a sweep."""
+    found = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in found.splitlines()]
+    return [int(p) for p, parent, args in rows if int(parent) == pid and "popen_loky" in args]
+
+
+def finish(folder, name, **sweep):
+    """The sweep, to its end; its records."""
+    from gluon_lr.records import read_records
+
+    process = start_sweep(folder, Path(folder) / name, **sweep)
+    process.communicate(timeout=600)
+    assert process.returncode == 0
+    return read_records(Path(folder) / name)
+
+
+def histories(records):
+    """File name → history, without what differs from run to run: time."""
+    return {r.path.name: {k: v for k, v in r.history.items() if k != "seconds"} for r in records}
+
+
+def kill_minus_9(folder, times, seed=0, **sweep):
+    """``kill -9`` at random moments of one sweep, of a worker and of the parent in turn; what came of it."""
+    expected = histories(finish(folder, "undisturbed", **sweep))
+    draw = np.random.default_rng(seed)
+    out, workers_killed, parents_killed = Path(folder) / "disturbed", 0, 0
+    process = start_sweep(folder, out, **sweep)
+    while workers_killed + parents_killed < times:
+        workers = []
+        while len(workers) < 2:
+            if process.poll() is not None:
+                raise AssertionError("the sweep ended before it was killed often enough: give it more runs")
+            time.sleep(0.1)
+            workers = children(process.pid)
+        time.sleep(float(draw.uniform(0.3, 2.0)))
+        workers = children(process.pid)
+        if workers_killed <= parents_killed and workers:
+            os.kill(workers[int(draw.integers(len(workers)))], signal.SIGKILL)
+            workers_killed += 1
+            continue
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        parents_killed += 1
+        deadline = time.monotonic() + 5
+        while any(os.path.exists(f"/proc/{worker}") for worker in workers):
+            assert time.monotonic() < deadline, "a worker outlived its command"
+            time.sleep(0.1)
+        process = start_sweep(folder, out, **sweep)
+    process.communicate(timeout=600)
+    found = histories(finish(folder, "disturbed", **sweep))
+    assert not list(out.rglob("*.part")), "a half-written file is left"
+    lost = sum(found.get(name) != history for name, history in expected.items())
+    return {
+        "workers killed": workers_killed, "commands killed": parents_killed, "runs": len(expected), "lost": lost
+    }  # fmt: skip
+
+
+def soak(folder, runs):
+    """Short runs through one process tree: its memory and open files at the beginning and at the end."""
+    process = start_sweep(folder, Path(folder) / "soak", runs=("a",), seeds=range(runs), epochs=1)
+    done, samples = Path(folder) / "soak" / "runs", []
+    while process.poll() is None:
+        time.sleep(0.1)
+        tree = [process.pid, *children(process.pid)]
+        count = len(list(done.glob("*.json"))) if done.exists() else 0
+        memory = {pid: _resident(pid) for pid in tree}
+        samples.append((count, sum(memory.values()), sum(_open_files(pid) for pid in tree), len(tree)))
+    process.stdout.close()
+    assert process.returncode == 0
+    full = [s for s in samples if s[3] == 3]  # the command and both workers
+    early = [s for s in full if runs / 10 <= s[0] < 3 * runs / 10]
+    late = [s for s in full if s[0] >= 8 * runs / 10]
+    return {
+        "runs": len(list(done.glob("*.json"))),
+        "MiB early": float(np.median([s[1] for s in early])),
+        "MiB late": float(np.median([s[1] for s in late])),
+        "open files early": float(np.median([s[2] for s in early])),
+        "open files late": float(np.median([s[2] for s in late])),
+    }
+
+
+def _resident(pid):
+    """MiB; 0 for a process that is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _open_files(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
+def damaged(content, how):
+    """``content`` after a list of blows, each a kind, a place as a share of the length, and a byte."""
+    for kind, share, byte in how:
+        place = int(share * len(content))
+        if kind == "cut":
+            content = content[:place]
+        elif kind == "flip" and content:
+            place = min(place, len(content) - 1)
+            content = content[:place] + bytes([content[place] ^ (byte or 1)]) + content[place + 1 :]
+        elif kind == "insert":
+            content = content[:place] + bytes([byte]) * (1 + byte % 7) + content[place:]
+        elif kind == "delete":
+            content = content[:place] + content[place + 1 + byte % 5 :]
+        elif kind == "double":
+            content += content[place:]
+    return content
+
+
+def fuzz(folder, inputs):
+    """Damaged files of every kind that is read back: each refused by name, or what it was; nothing else may happen."""
+    return {
+        name: _fuzz_reader(read, content, max(1, int(inputs * part)))
+        for name, (part, read, content) in _readers(Path(folder)).items()
+    }
+
+
+def _fuzz_reader(read, content, inputs):
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import strategies as st
+
+    share = st.floats(0, 1, exclude_max=True)
+    blow = st.tuples(st.sampled_from(["cut", "flip", "insert", "delete", "double"]), share, st.integers(0, 255))
+    counts = {"inputs": 0, "refused": 0, "lost": 0}
+
+    @settings(
+        max_examples=inputs, database=None, derandomize=True, deadline=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+    )  # fmt: skip
+    @given(st.lists(blow, min_size=1, max_size=4))
+    def try_it(how):
+        counts["inputs"] += 1
+        counts["refused"] += read(damaged(content, how))
+
+    try_it()
+    return counts
+
+
+def _readers(folder):
+    """Kind of file → (share of the inputs, what reads it, a good one). A reader tells whether it refused."""
+    import gzip
+
+    from gluon_lr import snapshot
+    from gluon_lr.data import formats
+    from gluon_lr.errors import DataError, RecordError
+    from gluon_lr.records import Record, RunSpec, read_record, record_path, write_record
+
+    draw = np.random.default_rng(0)
+    idx = bytes([0, 0, 8, 2, 0, 0, 0, 20, 0, 0, 0, 30]) + draw.integers(0, 256, 600).astype(np.uint8).tobytes()
+    cifar = formats.cifar_rows(draw.integers(0, 256, (2, 1024, 3)).astype(np.uint8), np.array([3, 9]))
+    spec = RunSpec("test", "a", 0, 3)
+    write_record(folder, spec, Record(spec.as_dict(), "finished", {"train_loss": [1.0, 0.5]}, {}, {}, 1.0))
+    record = record_path(folder, spec)
+    good = read_record(record)
+    net, trainer = _small_net()
+    path = folder / "s.npz"
+    snapshot.save(path, net, trainer)
+    weights = {name: p.data().asnumpy() for name, p in net.collect_params().items()}
+
+    def gzipped(content):
+        file = folder / "a.gz"
+        file.write_bytes(content)
+        try:
+            array = formats.parse_idx(formats.read_content(file, len(idx)), (20, 30), str(file))
+        except DataError as error:
+            assert str(file) in str(error)
+            return True
+        assert array.size == 600
+        return False
+
+    def plain(content):
+        try:
+            array = formats.parse_idx(content, (20, 30), "it")
+        except DataError as error:
+            assert "it:" in str(error)
+            return True
+        assert content[12:] == array.tobytes()
+        return False
+
+    def rows(content):
+        try:
+            images, labels = formats.parse_cifar(content, 2, "it")
+        except DataError as error:
+            assert "it:" in str(error)
+            return True
+        assert images.shape == (2, 3, 32, 32)
+        assert labels.max() <= 9
+        return False
+
+    def recorded(content):
+        record.write_bytes(content)
+        try:
+            assert read_record(record).history == good.history
+        except RecordError as error:
+            assert str(record) in str(error)
+            return True
+        return False
+
+    def restored(content):
+        path.write_bytes(content)
+        refused = False
+        try:
+            snapshot.load(path, net, trainer)
+        except RecordError as error:
+            assert str(path) in str(error)
+            refused = True
+        for name, parameter in net.collect_params().items():
+            assert (parameter.data().asnumpy() == weights[name]).all(), "a damaged file moved the net"
+        return refused
+
+    return {
+        "gzipped idx files": (0.3, gzipped, gzip.compress(idx, mtime=0)),
+        "idx files": (0.3, plain, idx),
+        "CIFAR-10 batches": (0.2, rows, cifar),
+        "run records": (0.15, recorded, record.read_bytes()),
+        "snapshots": (0.05, restored, path.read_bytes()),
+    }
+
+
+def _small_net():
+    import mxnet as mx
+    from mxnet import gluon
+
+    net = gluon.nn.Dense(3, in_units=4)
+    net.initialize()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"momentum": 0.9, "learning_rate": 0.1})
+    with mx.autograd.record():
+        loss = net(mx.nd.ones((2, 4))).sum()
+    loss.backward()
+    trainer.step(2)
+    return net, trainer
+
+
+def tests(folder, *arguments):
+    """How many of the test suite's cases that ``arguments`` select passed and failed."""
+    report = Path(folder) / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junitxml={report}", *arguments]
+    subprocess.run(command, cwd=HERE.parent, check=False, stdout=subprocess.DEVNULL)
+    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+    for case in suite.iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            print(f"lost: {case.get('classname')}::{case.get('name')}", file=sys.stderr)
+    cases, bad = int(suite.get("tests")), int(suite.get("failures")) + int(suite.get("errors"))
+    return {"cases": cases, "lost": bad}
+
+
+def markdown(record):
+    """The README's table of a full run."""
+    kills, soaked, fuzzed = record["kill -9"], record["soak"], record["fuzz"]
+    inputs, refused = (sum(kind[key] for kind in fuzzed.values()) for key in ("inputs", "refused"))
+    rows = [
+        (f"`kill -9` at random moments of one sweep of {kills['runs']} runs",
+         f"{kills['workers killed']} of workers, {kills['commands killed']} of the command",
+         f"{kills['lost']} runs; every record bit-identical to the undisturbed sweep's"),
+        ("damaged files: " + ", ".join(fuzzed), f"{inputs:,} ({refused:,} refused, the others still of the right form)",
+         str(sum(kind["lost"] for kind in fuzzed.values()))),
+        ("wrong command lines", f"{record['command lines']['cases']}", str(record["command lines"]["lost"])),
+        ("full disks, read-only and vanishing folders, dying workers, clusters and servers, Ctrl-C, two commands",
+         f"{record['fault tests']['cases']} tests", str(record["fault tests"]["lost"])),
+        (f"{soaked['runs']} runs through one process tree",
+         f"memory {soaked['MiB early']:.0f} → {soaked['MiB late']:.0f} MiB, "
+         f"open files {soaked['open files early']:.0f} → {soaked['open files late']:.0f}", "0"),
+    ]  # fmt: skip
+    lines = ["| fault | tried | lost |", "| --- | --- | --- |"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def main():
+    """``make faults``: every campaign at full size, or those that are named; their record.
+
+    ``--readme FILE`` only rewrites the table there.
+    """
+    from gluon_lr.records import processor
+    from gluon_lr.report.page import update_readme
+
+    if sys.argv[1:2] == ["--readme"]:
+        update_readme(sys.argv[2], {"reliability": markdown(json.loads(RECORD.read_text(encoding="utf-8")))})
+        return
+
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if sys.argv[1:] else {}
+    record.update(machine=f"{processor()}, {os.cpu_count()} cores", date=time.strftime("%Y-%m-%d"))
+    campaigns = {
+        "kill -9": lambda folder: kill_minus_9(folder, 20, seeds=range(12), epochs=12),
+        "fuzz": lambda folder: fuzz(folder, 100_000),
+        "soak": lambda folder: soak(folder, 500),
+        "command lines": lambda folder: tests(folder, "tests/test_cli.py"),
+        "fault tests": lambda folder: tests(folder, "-m", "fault", "tests"),
+    }
+    for name in sys.argv[1:] or campaigns:
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            record[name] = campaigns[name](Path(folder))
+        print(f"{name}: {record[name]}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(markdown(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,13 @@
-"""What MXNet would do without a word, refused: nothing to train, and labels that are no classes."""
+"""What MXNet does without a word, or says in words of its own: refused in terms of what the user gave."""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, Iterator, Optional
 
 import numpy as np
 from mxnet import gluon
+from mxnet.base import MXNetError
 
 from .errors import UsageError
 
@@ -20,13 +22,19 @@ def require_trainable(net: Any) -> None:
         raise UsageError(f"nothing to train: no parameter of this {type(net).__name__} has a gradient (grad_req)")
 
 
-def takes_classes(loss: Any) -> bool:
-    """Whether labels are classes by number: MXNet would clip those out of range without a word."""
-    return isinstance(loss, gluon.loss.SoftmaxCrossEntropyLoss) and loss._sparse_label
+def number_of_classes(loss: Any, output: Any) -> Optional[int]:
+    """How many classes labels can name by number, where they do; else None.
+
+    Args:
+        loss: what the labels are given to.
+        output: the net's, with the classes along the loss's axis.
+    """
+    by_number = isinstance(loss, gluon.loss.SoftmaxCrossEntropyLoss) and loss._sparse_label
+    return output.shape[loss._axis] if by_number else None
 
 
 def require_classes(labels: np.ndarray, classes: int) -> None:
-    """Refuse labels that are no classes 0 … ``classes`` − 1.
+    """Refuse labels that are no classes 0 … ``classes`` − 1: MXNet would clip them without a word.
 
     Raises:
         UsageError: naming the first such label.
@@ -34,3 +42,20 @@ def require_classes(labels: np.ndarray, classes: int) -> None:
     wrong = labels[~((labels >= 0) & (labels < classes))]
     if wrong.size:
         raise UsageError(f"a label is {wrong[0]:g}, but the net has {classes} outputs: expected 0 to {classes - 1}")
+
+
+@contextlib.contextmanager
+def named_batch(X: Any, y: Any) -> Iterator[None]:
+    """Say what MXNet cannot compute in terms of the batch that it was given.
+
+    Raises:
+        UsageError: in place of MXNet's error.
+    """
+    try:
+        yield
+    except MXNetError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise UsageError(
+            f"net and loss cannot take data {X.shape} of {np.dtype(X.dtype).name} with labels {y.shape} of "
+            f"{np.dtype(y.dtype).name}: expected what the net was made for, most often float32 ({reason})"
+        ) from error

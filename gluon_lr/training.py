@@ -12,7 +12,7 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
-from .checks import require_classes, require_trainable, takes_classes
+from .checks import named_batch, number_of_classes, require_classes, require_trainable
 from .errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -100,14 +100,13 @@ def _placed(array: Any, context: mx.Context) -> Any:
 
 
 def forward_backward(
-    net: Any, loss: Callable[..., Any], pairs: Sequence[Tuple[Any, Any]], scale: Callable[[Any], Any] = lambda x: x
+    net: Any, loss: Callable[..., Any], pairs: Sequence[Tuple[Any, Any]]
 ) -> Tuple[List[Any], List[Any]]:
     """Outputs and losses, a list entry a context, with the gradients left in the parameters."""
     with autograd.record():
         outputs = [net(X) for X, _ in pairs]
         losses = [loss(output, y) for output, (_, y) in zip(outputs, pairs)]
-        heads = [scale(value) for value in losses]
-    autograd.backward(heads)
+    autograd.backward(losses)
     return outputs, losses
 
 
@@ -126,20 +125,6 @@ def _add_gradients(net: Any, at_once: int) -> None:
         if parameter.grad_req == "write":
             parameter.grad_req = "add"
     net.collect_params().zero_grad()
-
-
-def _try_batch(net: Any, loss: Callable[..., Any], part: Sequence[Any], contexts: Sequence[Any]) -> Tuple[Any, ...]:
-    """Pairs, outputs and losses of a batch; what MXNet cannot compute is said in terms of the batch."""
-    pairs = shards(part, contexts)
-    try:
-        return (pairs, *forward_backward(net, loss, pairs))
-    except mx.base.MXNetError as error:
-        X, y = pairs[0]
-        reason = str(error).strip().splitlines()[-1]
-        raise UsageError(
-            f"net and loss cannot take data {X.shape} of {np.dtype(X.dtype).name} with labels {y.shape} of "
-            f"{np.dtype(y.dtype).name}: expected what the net was made for, most often float32 ({reason})"
-        ) from error
 
 
 def correct(output: Any, y: Any) -> Any:
@@ -249,8 +234,10 @@ def train(
                 schedule.apply(trainer, update)
             size, before = len(batch[0]), len(losses)
             for part in _parts(batch, at_once):
-                pairs, outputs, values = _try_batch(net, loss, part, contexts)
-                if takes_classes(loss):
+                pairs = shards(part, contexts)
+                with named_batch(*pairs[0]):
+                    outputs, values = forward_backward(net, loss, pairs)
+                if number_of_classes(loss, outputs[0]) is not None:
                     labels.extend(y for _, y in pairs)
                 losses.extend(_classic(value).sum() for value in values)
                 hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
@@ -265,7 +252,7 @@ def train(
         if not sizes:
             raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
         if labels:
-            require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), outputs[0].shape[-1])
+            require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), number_of_classes(loss, outputs[0]))
         sums = _read(losses)
         test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
         valid = {}

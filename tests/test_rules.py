@@ -53,6 +53,14 @@ def test_no_suggestion_is_a_type_of_its_own():
     assert len(smooth([], [])) == 0
 
 
+def test_a_loss_that_still_falls_at_the_last_rate_has_no_turn():
+    lrs, losses = curve()
+    falling = lrs < 0.1
+    found = suggest("turn", lrs[falling], losses[falling])
+    assert not found
+    assert "still falls" in found.reason
+
+
 def test_smoothing_is_alike_on_fine_and_on_coarse_ladders():
     def smoothed(multiplier):
         lrs = 1e-4 * multiplier ** np.arange(int(math.log(1e4) / math.log(multiplier)))

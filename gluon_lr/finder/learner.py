@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
-from ..checks import require_classes, require_trainable, takes_classes
+from ..checks import named_batch, number_of_classes, require_classes, require_trainable
 from ..errors import UsageError
 from ..training import shards
 
@@ -79,21 +81,23 @@ class Learner:
             The batch's mean loss, before the update.
 
         Raises:
-            UsageError: the loader has ended for good, or a label is out of range.
+            UsageError: the loader has ended for good, the net cannot take the batch, or a label is out of range.
         """
         batch = self._next()
         pairs = shards(batch, self._contexts)
         size = sum(len(X) for X, _ in pairs)
-        with autograd.record():
-            outputs = [self.net(X) for X, _ in pairs]
-            losses = [self.loss(output, y) for output, (_, y) in zip(outputs, pairs)]
-        if takes_classes(self.loss):
-            labels = batch[1].asnumpy() if hasattr(batch[1], "asnumpy") else np.asarray(batch[1])
-            require_classes(labels, outputs[0].shape[-1])
-        self._backward(losses)
-        if take_step:
-            self._step(size, lr)
-        return sum(float(value.sum().asnumpy()) for value in losses) / size
+        with named_batch(*pairs[0]):
+            with autograd.record():
+                outputs = [self.net(X) for X, _ in pairs]
+                losses = [self.loss(output, y) for output, (_, y) in zip(outputs, pairs)]
+            classes = number_of_classes(self.loss, outputs[0])
+            if classes is not None:
+                labels = batch[1].asnumpy() if hasattr(batch[1], "asnumpy") else np.asarray(batch[1])
+                require_classes(labels, classes)
+            self._backward(losses)
+            if take_step:
+                self._step(size, lr)
+            return sum(float(value.sum().asnumpy()) for value in losses) / size
 
     def close(self) -> None:
         """Let go of the loader's iterator and with it of its worker processes."""
@@ -144,12 +148,31 @@ class Learner:
         """Have deferred parameters initialized by a forward pass that does not train: BatchNorm's statistics stay."""
         if all(parameter._data is not None for parameter in self.net.collect_params().values()):
             return
-        batch = self._next()
-        for X, _ in shards(batch, self._contexts):
+        with loader_preserved(self.data_loader):
+            batch = self._next()
+        if self._batches is self.data_loader:
+            self._held.append(batch)  # a generator gives nothing twice
+        else:
+            self.close()
+        for X, y in shards(batch, self._contexts):
             # oneDNN brings weights into its own order during a forward pass that does not train; whoever reads them
             # before that is done gets half of each.
-            self.net(X[:1]).wait_to_read()
-        self._held.append(batch)
+            with named_batch(X, y):
+                self.net(X[:1]).wait_to_read()
+
+
+@contextlib.contextmanager
+def loader_preserved(data_loader: Any) -> Iterator[None]:
+    """Put back what iterating a loader moves: NumPy's and Python's generators, and the loader's own epoch."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    epoch = getattr(data_loader, "epoch", None)
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+        if epoch is not None:
+            data_loader.epoch = epoch
 
 
 def _contexts(net: Any, ctx: Any) -> List[mx.Context]:

@@ -92,7 +92,10 @@ def turn(curve: Curve) -> float:
     best lies between the two; both numbers were chosen on six tasks, and each task was also judged by what the other
     five chose (``benchmarks/finder_regret.py``). This form and the smoothing's width were chosen on the same six.
     """
-    return float(1.5 * math.sqrt(1 - curve.momentum) * curve.lrs[_fallen(curve.losses)])
+    least = _fallen(curve.losses)
+    if least == len(curve.losses) - 1:
+        raise NoSuggestion("the loss still falls at the last rate: search on (a higher lr_stop, more max_updates)")
+    return float(1.5 * math.sqrt(1 - curve.momentum) * curve.lrs[least])
 
 
 def steep(curve: Curve) -> float:

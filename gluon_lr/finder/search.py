@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
 from ..progress import visible
 from ..snapshot import preserved
-from .learner import Learner
+from .learner import Learner, loader_preserved
 from .result import LRFinderResult
 from .rules import momentum_of
 from .stopping import LRFinderStoppingCriteria
@@ -51,6 +50,7 @@ class LRFinder:
         ladder: str = "exponential",
         repeats: int = 1,
         seed: Optional[int] = None,
+        snapshot_file: Any = None,
         progress: bool = True,
     ) -> LRFinderResult:
         """Do one update at each rung of a ladder of rates until the loss diverges, then restore everything.
@@ -70,6 +70,8 @@ class LRFinder:
             ladder: ``exponential`` (default) or ``linear``.
             repeats: searches from the same start on other batches, combined in ln(lr); default 1.
             seed: MXNet's generator is seeded with it when the search ends; default it is left where the search got.
+            snapshot_file: where to keep the net's state during the search, for a net too large to be held twice, or to
+                have it after a kill (``snapshot.load`` restores it); default in memory.
             progress: draw a bar on standard error.
 
         Returns:
@@ -78,17 +80,17 @@ class LRFinder:
         Raises:
             UsageError: an argument makes no sense, or the data do. The net is then as it was.
         """
-        rungs = _rungs(lr_start, lr_multiplier, lr_stop, max_updates, ladder)
+        rungs, end = _rungs(lr_start, lr_multiplier, lr_stop, max_updates, ladder)
         if repeats < 1:
             raise UsageError(f"repeats is {repeats}: expected at least 1")
         if not 0 <= smoothing < 1:
             raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
         learner, found = self.learner, []
         try:
-            with _generators_preserved(learner.data_loader):
+            with loader_preserved(learner.data_loader):
                 for _ in range(repeats):
-                    with preserved(learner.net, learner.trainer, seed):
-                        found.append(self._search(rungs, smoothing, max_updates, progress))
+                    with preserved(learner.net, learner.trainer, seed, snapshot_file):
+                        found.append(self._search(rungs, smoothing, end, progress))
         finally:
             learner.close()
         (first, reason), rest = found[0], found[1:]
@@ -108,7 +110,7 @@ class LRFinder:
         return self.results.plot(ax)
 
     def _search(
-        self, rungs: List[float], smoothing: float, max_updates: int, progress: bool
+        self, rungs: List[float], smoothing: float, end: str, progress: bool
     ) -> Tuple[List[Tuple[float, float]], str]:
         from tqdm import tqdm  # as text in notebooks too: widgets are not kept with a notebook's outputs
 
@@ -123,11 +125,13 @@ class LRFinder:
                 bar.set_postfix_str(f"lr {lr:.2e}, loss {loss:.3f}", refresh=False)
                 if stop(loss):
                     return pairs, stop.reason or "diverged"
-        return pairs, "max_updates reached" if len(rungs) == max_updates else "lr_stop reached"
+        return pairs, end
 
 
-def _rungs(lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str) -> List[float]:
-    """The rates of a ladder, each computed from the first: no rounding is handed on."""
+def _rungs(
+    lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str
+) -> Tuple[List[float], str]:
+    """The rates of a ladder, each computed from the first: no rounding is handed on; and what it ends at."""
     if not (lr_start > 0 and math.isfinite(lr_start)):
         raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
     if not (lr_stop > lr_start and math.isfinite(lr_stop)):
@@ -135,27 +139,12 @@ def _rungs(lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: i
     if max_updates < 2:
         raise UsageError(f"max_updates is {max_updates}: expected at least 2")
     if ladder == "linear":
-        return np.linspace(lr_start, lr_stop, max_updates).tolist()
+        return np.linspace(lr_start, lr_stop, max_updates).tolist(), "lr_stop reached"
     if ladder != "exponential":
         raise UsageError(f"ladder is {ladder!r}: expected exponential or linear")
     if not (lr_multiplier > 1 and math.isfinite(lr_multiplier)):
         raise UsageError(f"lr_multiplier is {lr_multiplier}: expected a finite number above 1")
     # One rung more where rounding alone puts the last above lr_stop.
     count = int(math.log(lr_stop / lr_start) / math.log(lr_multiplier) + 1e-9) + 1
-    return [lr_start * lr_multiplier**i for i in range(min(count, max_updates))]
-
-
-@contextlib.contextmanager
-def _generators_preserved(data_loader: Any) -> Iterator[None]:
-    """Put back what iterating a loader moves: NumPy's and Python's generators, and the loader's own epoch."""
-    import random
-
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    epoch = getattr(data_loader, "epoch", None)
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
-        if epoch is not None:
-            data_loader.epoch = epoch
+    end = "max_updates reached" if count > max_updates else "lr_stop reached"
+    return [lr_start * lr_multiplier**i for i in range(min(count, max_updates))], end

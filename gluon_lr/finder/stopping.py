@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import List, Optional
 
 
 class LRFinderStoppingCriteria:
     """Stop when the running mean of the losses has clearly left where it began, or at once when one is not finite.
 
-    The running mean r ← (1 − smoothing)·loss + smoothing·r has diverged when r > first + max(|first|, spread), where
-    the spread is that of the first ``min_iter`` losses. Where these differ by less than the first one's size this is
-    the tutorial's "twice the first loss"; unlike that, it serves losses that start near zero or are negative.
+    The running mean r ← (1 − smoothing)·loss + smoothing·r has diverged when r > first + max(|first|, 5·d), where d is
+    the median distance of the first ``min_iter`` losses from their median: 3.4 standard deviations of normal noise, and
+    not moved by some that are already on their way up. Where losses differ little for their size this is the
+    tutorial's "twice the first loss"; unlike that, it serves losses that start near zero or are negative.
 
     Args:
         smoothing: weight of the past; default 0.3.
@@ -49,7 +51,8 @@ class LRFinderStoppingCriteria:
         if self._seen <= max(1, self.min_iter):
             self._early.append(loss)
         first = self._early[0]
-        margin = max(abs(first), max(self._early) - min(self._early))
+        middle = statistics.median(self._early)
+        margin = max(abs(first), 5 * statistics.median(abs(early - middle) for early in self._early))
         if self._seen >= self.min_iter and self.running_mean > first + margin:
             self.reason = "diverged"
             return True

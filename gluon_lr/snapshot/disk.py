@@ -15,7 +15,7 @@ from ..errors import RecordError
 from ..files import atomic, digest
 from .memory import Snapshot, capture, parameters_of, restore, updaters_of
 
-VERSION = 1
+VERSION = 2
 _DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile,
            zlib.error, NotImplementedError, OverflowError, RecursionError, MemoryError, SyntaxError)  # fmt: skip
 
@@ -39,7 +39,8 @@ def load(path: Any, net: Any, trainer: Any = None) -> Dict[str, Any]:
     """Restore what :func:`save` wrote into ``net`` and ``trainer``; the notes that were saved with it.
 
     Raises:
-        RecordError: the file is missing, damaged, of another version, or of another architecture. Nothing is changed.
+        RecordError: the file is missing, damaged, of another version, or of another architecture, optimizer or
+            scheduler. Nothing is changed.
     """
     snapshot, notes = read(path, as_numpy_arrays=_uses_np(net))
     if trainer is not None and snapshot.trainer is None:
@@ -121,7 +122,10 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
     if not intact:
         raise RecordError(f"{path}: is damaged (its checksum does not fit). Delete it; the run starts anew")
     if version != VERSION:
-        raise RecordError(f"{path}: has the format version {version}, this gluon_lr reads {VERSION}. Use the newer one")
+        raise RecordError(
+            f"{path}: has the format version {version}, this gluon_lr reads {VERSION}: "
+            "use the gluon_lr that wrote it, or delete it"
+        )
     try:
         trainer = _unpack(body["trainer"], arrays, False)
         if trainer is not None:

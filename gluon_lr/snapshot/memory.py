@@ -3,7 +3,8 @@
 What is captured: every parameter on every context (BatchNorm's running statistics are parameters too), gradients that
 are still to be used, every updater's optimizer state, the optimizer's own counters and numbers (update counts, rate,
 ``rescale_grad``, weight decay, Nadam's momentum schedule …), the attached scheduler and its state, and AMP's loss
-scaler. What cannot be captured is MXNet's random state: it can only be seeded (see :func:`preserved`).
+scaler. What cannot be captured is MXNet's random state: it can only be seeded
+(see :func:`~gluon_lr.snapshot.preserved`).
 """
 
 from __future__ import annotations
@@ -79,12 +80,14 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
         trainer: likewise; None leaves it alone.
 
     Raises:
-        RecordError: the net's parameters have other names, shapes or contexts than the snapshot's. Nothing is changed.
+        RecordError: the net's parameters have other names, shapes or contexts than the snapshot's, or the trainer has
+            another optimizer. Nothing is changed.
     """
     own = parameters_of(net)
-    _check_same_architecture(snapshot, own)
-    with _uninterrupted():
+    with uninterrupted():
+        _check_same_architecture(snapshot, own)
         if trainer is not None and snapshot.trainer is not None:
+            _check_same_optimizer(snapshot.trainer, trainer)
             _match_kvstore(snapshot.trainer["kvstore"], trainer)
         for name, parameter in own.items():
             for saved, array in zip(snapshot.parameters[name], parameter.list_data()):
@@ -95,36 +98,6 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
                 array._fresh_grad = saved
         if trainer is not None and snapshot.trainer is not None:
             _restore_trainer(snapshot.trainer, trainer)
-
-
-@contextlib.contextmanager
-def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None) -> Iterator[Snapshot]:
-    """Whatever happens to ``net`` and ``trainer`` in the block leaves no trace, also when the block raises.
-
-    Args:
-        net: a Gluon block, initialized.
-        trainer: its trainer.
-        seed: MXNet's random state can neither be read nor set, only seeded: with a number, MXNet's generator is
-            seeded with it when the block ends, so that what follows does not depend on what the block drew.
-
-    Example:
-        >>> import mxnet as mx
-        >>> net = mx.gluon.nn.Dense(1, in_units=2)
-        >>> net.initialize(mx.init.One())
-        >>> with preserved(net):
-        ...     net.weight.set_data(mx.nd.zeros((1, 2)))
-        >>> net.weight.data().asnumpy().tolist()
-        [[1.0, 1.0]]
-    """
-    snapshot = capture(net, trainer)
-    try:
-        yield snapshot
-    finally:
-        restore(snapshot, net, trainer)
-        if seed is not None:
-            import mxnet as mx
-
-            mx.random.seed(seed)
 
 
 def parameters_of(net: Any) -> Dict[str, Any]:
@@ -157,6 +130,15 @@ def _check_same_architecture(snapshot: Snapshot, own: Dict[str, Any]) -> None:
                 )
 
 
+def _check_same_optimizer(saved: Dict[str, Any], trainer: Any) -> None:
+    kind = type(trainer._optimizer).__name__
+    if saved["optimizer_kind"] != kind:
+        raise RecordError(
+            f"the snapshot is of a trainer with the optimizer {saved['optimizer_kind']}, this one has {kind}: their "
+            "states differ. Restore it into a trainer with the same optimizer, or the net alone"
+        )
+
+
 def _capture_trainer(trainer: Any) -> Dict[str, Any]:
     if getattr(trainer, "_distributed", False) and trainer._update_on_kvstore:
         raise UsageError(
@@ -168,6 +150,7 @@ def _capture_trainer(trainer: Any) -> Dict[str, Any]:
     current = [device for device, count in counts.items() if count is optimizer._index_update_count]
     scaler = getattr(trainer, "_amp_loss_scaler", None)
     return {
+        "optimizer_kind": type(optimizer).__name__,
         "optimizer": {key: _copied(value) for key, value in vars(optimizer).items() if key not in _LINKS},
         "current_device": current[0] if current else next(iter(counts)),
         "updaters": [
@@ -299,7 +282,7 @@ def _put_back(saved: Any, current: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done: half a restore would be worse than none."""
     if threading.current_thread() is not threading.main_thread():
         yield

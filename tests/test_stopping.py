@@ -1,0 +1,71 @@
+"""The rates that a search tries, and when it has seen enough."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gluon_lr.finder import LRFinderStoppingCriteria
+from gluon_lr.finder.search import _rungs
+
+
+@given(st.floats(1e-8, 1e-2), st.floats(1.01, 3.0), st.floats(1.5, 1e6))
+def test_every_rung_is_exact(start, multiplier, span):
+    rungs, end = _rungs(start, multiplier, start * span, 10_000, "exponential")
+    assert rungs == [start * multiplier**i for i in range(len(rungs))]
+    assert rungs[-1] <= start * span * (1 + 1e-8)
+    assert rungs[-1] * multiplier > start * span * (1 - 1e-8) or len(rungs) == 10_000
+    assert end == ("lr_stop reached" if rungs[-1] * multiplier > start * span * (1 - 1e-8) else "max_updates reached")
+
+
+def test_a_linear_ladder_is_even():
+    rungs, end = _rungs(0.1, 1.1, 1.0, 10, "linear")
+    np.testing.assert_allclose(np.diff(rungs), 0.1)
+    assert (rungs[0], rungs[-1], end) == (0.1, 1.0, "lr_stop reached")
+
+
+def stopped(losses, **kwargs):
+    stop = LRFinderStoppingCriteria(**kwargs)
+    for i, loss in enumerate(losses):
+        if stop(loss):
+            return i, stop.reason
+    return None
+
+
+def test_stopping_is_the_tutorials_where_that_works():
+    losses = [2.3] * 25 + [4.0, 5.0, 9.0]
+    running, expected = None, None
+    for i, loss in enumerate(losses):
+        running = loss if running is None else 0.7 * loss + 0.3 * running
+        if running > 2 * losses[0] and i + 1 >= 20:
+            expected = i
+            break
+    assert stopped(losses) == (expected, "diverged")
+
+
+@pytest.mark.parametrize(
+    "losses", [[1.0] + [9.0] * 60, [1.0 + i for i in range(80)], [1e-6 * 2.0**i for i in range(60)]]
+)
+def test_losses_that_rise_from_the_start_do_not_hide_that_they_rise(losses):
+    assert stopped(losses)[0] <= 30
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("at", [0, 3, 30])
+def test_the_first_loss_that_is_not_finite_stops(bad, at):
+    assert stopped([1.0] * at + [bad]) == (at, "loss not finite")
+
+
+@pytest.mark.parametrize("first", [0.0, 1e-9, -5.0, 3.0])
+def test_losses_of_any_sign_and_size_diverge_and_flat_ones_do_not(first):
+    noise = np.random.default_rng(0).normal(0, 0.1, 300)
+    assert stopped((first + noise).tolist(), min_iter=20) is None
+    rising = (first + noise + np.where(np.arange(300) > 100, 0.5 * (np.arange(300) - 100), 0)).tolist()
+    assert 100 < stopped(rising)[0] < 130
+
+
+def test_no_update_has_to_come_before_a_stop():
+    stop = LRFinderStoppingCriteria(min_iter=0)
+    assert [stop(loss) for loss in (1.0, 1.0, 9.0)] == [False, False, True]

@@ -6,9 +6,11 @@ import argparse
 import logging
 import os
 import sys
-from typing import Callable, List, NoReturn, Optional
+from pathlib import Path
+from typing import Callable, List, NoReturn, Optional, Sequence
 
-from .errors import GluonLRError, UsageError
+from .errors import GluonLRError, RecordError, UsageError
+from .report.page import block
 
 
 class Parser(argparse.ArgumentParser):
@@ -97,6 +99,21 @@ def check_context(text: str) -> str:
     if kind not in ("auto", "cpu", "gpu") or (colon and (kind != "gpu" or not index.isdecimal())):
         raise argparse.ArgumentTypeError(f"unknown context {text!r}; expected auto, cpu, gpu or gpu:1")
     return text
+
+
+def readme(blocks: Sequence[str]) -> Callable[[str], Path]:
+    """A Markdown file that has these generated blocks, for ``type=``: said before hours of training, not after."""
+
+    def parse(text: str) -> Path:
+        try:
+            content = Path(text).read_text(encoding="utf-8")
+            for name in blocks:
+                block(content, name)
+        except (OSError, UnicodeDecodeError, RecordError) as error:
+            raise argparse.ArgumentTypeError(f"cannot rewrite blocks of {text!r}: {error}") from error
+        return Path(text)
+
+    return parse
 
 
 def usage(condition: bool, message: str) -> None:

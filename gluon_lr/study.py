@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence
 
-from .cli import Parser, check_context, choice_list, positive_int, seeds
+from .cli import Parser, check_context, choice_list, positive_int, readme, seeds
 from .data.fetch import obtain
 from .data.sources import Dataset
 from .errors import UsageError
@@ -22,8 +22,10 @@ from .tracking import MlflowTracker, tracker
 log = logging.getLogger(__name__)
 
 
-def study_parser(name: str, description: str, runs: Sequence[str], epochs: int, out: str) -> Parser:
-    """A parser with the options that every study takes."""
+def study_parser(
+    name: str, description: str, runs: Sequence[str], epochs: int, out: str, blocks: Sequence[str]
+) -> Parser:
+    """A parser with the options that every study takes; ``blocks`` are those that it generates in a README."""
     parser = Parser(prog=f"python -m gluon_lr.{name}", description=description)
     listed = ",".join(runs)
     parser.add_argument(
@@ -45,7 +47,9 @@ def study_parser(name: str, description: str, runs: Sequence[str], epochs: int, 
     parser.add_argument("--quick", action="store_true", help="a minute: few epochs, a slice of the data; stamped so")
     parser.add_argument("--report-only", action="store_true", help="train nothing; write the report from what is there")
     parser.add_argument("--fresh", action="store_true", help="forget the records of these runs and make them anew")
-    parser.add_argument("--readme", metavar="FILE", help="also rewrite the generated blocks of this Markdown file")
+    parser.add_argument(
+        "--readme", type=readme(blocks), metavar="FILE", help="also rewrite the generated blocks of this Markdown file"
+    )
     return parser
 
 

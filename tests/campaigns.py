@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def damaged(content, how):
 
 
 def fuzz(folder, inputs):
-    """Damaged files of every kind that is read back: each refused by name, or what it was; nothing else may happen."""
+    """Damaged files of every kind that is read back: each refused by name, or what it was; all else counts as lost."""
     return {
         name: _fuzz_reader(read, content, max(1, int(inputs * part)))
         for name, (part, read, content) in _readers(Path(folder)).items()
@@ -177,7 +178,11 @@ def _fuzz_reader(read, content, inputs):
     @given(st.lists(blow, min_size=1, max_size=4))
     def try_it(how):
         counts["inputs"] += 1
-        counts["refused"] += read(damaged(content, how))
+        try:
+            counts["refused"] += read(damaged(content, how))
+        except Exception:
+            counts["lost"] += 1
+            print(f"lost: after {how}:\n{traceback.format_exc()}", file=sys.stderr)
 
     try_it()
     return counts
@@ -190,6 +195,7 @@ def _readers(folder):
     from gluon_lr import snapshot
     from gluon_lr.data import formats
     from gluon_lr.errors import DataError, RecordError
+    from gluon_lr.finder import LRFinderResult
     from gluon_lr.records import Record, RunSpec, read_record, record_path, write_record
 
     draw = np.random.default_rng(0)
@@ -199,6 +205,9 @@ def _readers(folder):
     write_record(folder, spec, Record(spec.as_dict(), "finished", {"train_loss": [1.0, 0.5]}, {}, {}, 1.0))
     record = record_path(folder, spec)
     good = read_record(record)
+    pairs = [(1e-3 * 1.2**i, 2.0 - i / 30) for i in range(20)]
+    result = folder / "search.json"
+    LRFinderResult(pairs, "diverged").to_json(result)
     net, trainer = _small_net()
     path = folder / "s.npz"
     snapshot.save(path, net, trainer)
@@ -243,6 +252,15 @@ def _readers(folder):
             return True
         return False
 
+    def searched(content):
+        result.write_bytes(content)
+        try:
+            assert LRFinderResult.from_json(result) == pairs
+        except RecordError as error:
+            assert str(result) in str(error)
+            return True
+        return False
+
     def restored(content):
         path.write_bytes(content)
         refused = False
@@ -259,7 +277,8 @@ def _readers(folder):
         "gzipped idx files": (0.3, gzipped, gzip.compress(idx, mtime=0)),
         "idx files": (0.3, plain, idx),
         "CIFAR-10 batches": (0.2, rows, cifar),
-        "run records": (0.15, recorded, record.read_bytes()),
+        "run records": (0.1, recorded, record.read_bytes()),
+        "searches": (0.05, searched, result.read_bytes()),
         "snapshots": (0.05, restored, path.read_bytes()),
     }
 
@@ -302,7 +321,8 @@ def markdown(record):
         ("damaged files: " + ", ".join(fuzzed), f"{inputs:,} ({refused:,} refused, the others still of the right form)",
          str(sum(kind["lost"] for kind in fuzzed.values()))),
         ("wrong command lines", f"{record['command lines']['cases']}", str(record["command lines"]["lost"])),
-        ("full disks, read-only and vanishing folders, dying workers, clusters and servers, Ctrl-C, two commands",
+        ("full disks, read-only and vanishing folders, dying workers, clusters and servers, Ctrl-C, two commands, "
+         "damaged data, records, searches and snapshots, numbers and data that go wrong",
          f"{record['fault tests']['cases']} tests", str(record["fault tests"]["lost"])),
         (f"{soaked['runs']} runs through one process tree",
          f"memory {soaked['MiB early']:.0f} → {soaked['MiB late']:.0f} MiB, "
@@ -330,7 +350,7 @@ def main():
         "kill -9": lambda folder: kill_minus_9(folder, 20, seeds=range(12), epochs=12),
         "fuzz": lambda folder: fuzz(folder, 100_000),
         "soak": lambda folder: soak(folder, 500),
-        "command lines": lambda folder: tests(folder, "tests/test_cli.py"),
+        "command lines": lambda folder: tests(folder, "tests/test_cli.py", "-k", "wrong_value or itself"),
         "fault tests": lambda folder: tests(folder, "-m", "fault", "tests"),
     }
     for name in sys.argv[1:] or campaigns:

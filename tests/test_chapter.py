@@ -185,6 +185,7 @@ def test_curves_are_drawn_live(fashion):
     ]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("damage", ["cut", "newer"])
 def test_a_damaged_record_is_one_line_and_exit_1_and_stays(tmp_path, damage):
     import shutil

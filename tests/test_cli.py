@@ -15,6 +15,7 @@ WRONG = [
     ("--ctx", ["tpu", "gpu:x", "cpu:1", "gpu:", "", "GPU"]),
     ("--kvstore", ["", "local", "dist_async"]),
     ("--track", ["", "neptune", "wandb:x", "MLFLOW"]),
+    ("--readme", ["", "missing.md", "/"]),
     ("--epoch", ["3"]),
     ("--nonsense", ["1"]),
 ]
@@ -52,6 +53,7 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.chapter", "--ctx", "gpu:5"), 2, "mxnet-cu112"),
         (("gluon_lr.chapter", "--report-only", "--out", "empty"), 2, "no records in empty"),
         (("gluon_lr.chapter", "--report-only", "--fresh", "--out", "empty"), 2, "leave one of them out"),
+        (("gluon_lr.chapter", "--report-only", "--readme", "file"), 2, "chapter-results:begin"),
         (("gluon_lr.chapter", "--out", "file/below"), 1, "Name a writable one"),
         (("gluon_lr.chapter", "--out", "/proc/nothing"), 1, "Name a writable one"),
         (("gluon_lr.data", "fetch", "mnist"), 2, "fashion-mnist"),

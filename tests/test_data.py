@@ -59,6 +59,7 @@ def test_gluon_reads_cifar10_unmodified(cifar):
     assert np.array_equal(labels, cifar[3])
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("name", [file.name for file in FASHION_MNIST.files])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "html", "missing", "folder"])
 def test_a_damaged_file_is_named_and_refused(own_copy, name, damage):
@@ -107,6 +108,7 @@ def test_the_edition_is_told_by_either_digest_and_editions_do_not_mix(tmp_path):
                 verify(dataset, tmp_path)
 
 
+@pytest.mark.fault
 def test_a_decompression_bomb_is_bounded(tmp_path):
     path = tmp_path / "a-labels.gz"
     path.write_bytes(gzip.compress(bytes(50_000_000)))
@@ -114,6 +116,7 @@ def test_a_decompression_bomb_is_bounded(tmp_path):
         verify(tiny_dataset(tmp_path), tmp_path)
 
 
+@pytest.mark.fault
 @given(st.binary(max_size=40))
 def test_no_bytes_are_taken_for_an_idx_file_that_they_are_not(content):
     try:
@@ -124,6 +127,7 @@ def test_no_bytes_are_taken_for_an_idx_file_that_they_are_not(content):
         assert content == bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + array.tobytes()
 
 
+@pytest.mark.fault
 @given(st.integers(0, 30729), st.binary(max_size=3))
 def test_cifar_rows_of_another_length_are_refused(length, tail):
     with pytest.raises(DataError, match="expected 30730"):
@@ -177,6 +181,7 @@ def test_a_good_download_is_verified_and_put_in_place(server, tmp_path, monkeypa
     assert sorted(p.name for p in folder.iterdir()) == [".fetch.lock", "a-labels.gz"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("mode", "content", "reason"),
     [
@@ -197,6 +202,7 @@ def test_a_bad_download_leaves_nothing_and_says_why(server, tmp_path, monkeypatc
     assert [p.name for p in folder.iterdir()] == [".fetch.lock"]
 
 
+@pytest.mark.fault
 def test_a_host_that_is_not_there_is_one_reason_of_several(tmp_path, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -218,6 +224,7 @@ def test_a_host_that_is_not_there_is_one_reason_of_several(tmp_path, monkeypatch
     )
 
 
+@pytest.mark.fault
 def test_leftovers_of_a_fetch_that_died_are_removed(server, tmp_path, monkeypatch):
     monkeypatch.setitem(fetching.SOURCES, "tiny", _from(server))
     folder = tmp_path / "data"
@@ -227,6 +234,7 @@ def test_leftovers_of_a_fetch_that_died_are_removed(server, tmp_path, monkeypatc
     assert not (folder / ".scratch").exists()
 
 
+@pytest.mark.fault
 def test_two_processes_that_fetch_at_once_both_end_well(tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "gluon_lr.data", "fetch", "fashion-mnist", "--data-dir", tmp_path]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -237,6 +245,7 @@ def test_two_processes_that_fetch_at_once_both_end_well(tmp_path):
     assert not list((tmp_path / "fashion-mnist").glob("*.part"))
 
 
+@pytest.mark.fault
 def test_a_damaged_copy_is_fetched_again(own_copy):
     (own_copy / "t10k-labels-idx1-ubyte.gz").write_bytes(b"rot")
     done = run_module("gluon_lr.data", "fetch", "fashion-mnist", "--data-dir", own_copy.parent)
@@ -245,6 +254,7 @@ def test_a_damaged_copy_is_fetched_again(own_copy):
     verify(FASHION_MNIST, own_copy)
 
 
+@pytest.mark.fault
 def test_an_archive_cannot_write_where_it_wants(tmp_path):
     archive = tmp_path / "evil.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
@@ -263,6 +273,7 @@ def test_an_archive_cannot_write_where_it_wants(tmp_path):
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["evil.tar.gz"]
 
 
+@pytest.mark.fault
 def test_a_member_larger_than_it_may_be_is_refused(tmp_path):
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as tar:

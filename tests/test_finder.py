@@ -87,6 +87,7 @@ def cut_short(raised, where, at, contexts):
     return disturb
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("where", ["loader", "loss"])
 @pytest.mark.parametrize("at", range(12))
@@ -99,6 +100,7 @@ def test_neither_does_one_that_is_cut_short(raised, where, at):
     )
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("rule", RULES_OF_STEP, ids=[r[0] for r in RULES_OF_STEP])
 @pytest.mark.parametrize("scheduled", [False, True], ids=["plain", "scheduled"])
 @pytest.mark.parametrize("hybridize", [False, True], ids=["eager", "hybrid"])

@@ -15,6 +15,7 @@ from gluon_lr.records import RunSpec
 from gluon_lr.runs import Ingredients, execute
 from gluon_lr.training import train
 
+pytestmark = pytest.mark.fault
 LOSS = gluon.loss.SoftmaxCrossEntropyLoss
 
 

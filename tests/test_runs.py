@@ -54,6 +54,7 @@ def test_a_run_is_recorded_whole(tmp_path):
     assert [p.name for p in (tmp_path / "runs").iterdir()] == [f"{spec.key}.json"]
 
 
+@pytest.mark.fault
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, monkeypatch):
     (spec,) = specs(("a",), epochs=5)
     whole = execute(spec, build, tmp_path / "whole")
@@ -75,6 +76,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, monkeypatch):
     assert history(execute(spec, build, tmp_path / "cut")) == history(whole)
 
 
+@pytest.mark.fault
 def test_a_damaged_checkpoint_costs_the_run_anew_but_not_the_result(tmp_path, monkeypatch, caplog):
     (spec,) = specs(("a",))
     whole = execute(spec, build, tmp_path / "whole")
@@ -88,6 +90,7 @@ def test_a_damaged_checkpoint_costs_the_run_anew_but_not_the_result(tmp_path, mo
     assert not path.exists()
 
 
+@pytest.mark.fault
 def test_a_failed_and_a_collapsed_run_do_not_stop_the_others(tmp_path):
     records = sweep(specs(("broken", "wild", "a")), build, tmp_path, jobs=2, progress=False)
     assert [r.status for r in records] == ["failed", "collapsed", "finished"]
@@ -114,6 +117,7 @@ def test_side_by_side_gives_the_bits_of_one_after_the_other(tmp_path):
     assert [history(r) for r in first] == [history(r) for r in second]
 
 
+@pytest.mark.fault
 def test_records_of_other_settings_are_refused(tmp_path):
     (spec,) = specs(("a",))
     execute(spec, build, tmp_path)
@@ -122,6 +126,7 @@ def test_records_of_other_settings_are_refused(tmp_path):
         sweep([other], build, tmp_path, jobs=1, progress=False)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("damage", ["cut", "digit", "newer", "html", "empty"])
 def test_a_damaged_record_is_refused_by_name_and_the_rest_still_used(tmp_path, damage, caplog):
     for spec in specs(("a", "b")):
@@ -142,6 +147,7 @@ def test_a_damaged_record_is_refused_by_name_and_the_rest_still_used(tmp_path, d
     assert path.name in caplog.text
 
 
+@pytest.mark.fault
 def test_a_claimed_run_is_left_to_its_owner(tmp_path):
     (spec,) = specs(("a",))
     with claimed(tmp_path, spec) as mine:
@@ -181,6 +187,7 @@ def test_memory_and_open_files_stay_flat_over_many_runs(tmp_path):
     assert told["open files late"] <= told["open files early"] + 2
 
 
+@pytest.mark.fault
 def test_an_output_folder_that_cannot_be_written_is_said_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="--out"):

@@ -176,6 +176,7 @@ def _work_and_raise(net, trainer, raised):
     raise raised
 
 
+@pytest.mark.fault
 def test_an_exception_and_ctrl_c_leave_no_trace_either():
     net, trainer = made("adam")
     work(net, trainer, 0, 2)
@@ -186,6 +187,7 @@ def test_an_exception_and_ctrl_c_leave_no_trace_either():
         assert_same(state(net), expected)
 
 
+@pytest.mark.fault
 def test_ctrl_c_in_the_middle_of_a_restore_waits_for_its_end(monkeypatch):
     net, trainer = made("adam")
     work(net, trainer, 0, 2)
@@ -225,6 +227,7 @@ def test_np_nets_are_restored_too():
         mx.npx.reset_np()
 
 
+@pytest.mark.fault
 def test_another_architecture_is_refused_and_nothing_changed(tmp_path):
     net, trainer = made()
     work(net, trainer, 0, 1)
@@ -243,6 +246,7 @@ def test_another_architecture_is_refused_and_nothing_changed(tmp_path):
         load(tmp_path / "s.npz", shorter)
 
 
+@pytest.mark.fault
 def test_another_scheduler_is_refused(tmp_path):
     net, trainer = made("sgd", {"lr_scheduler": SquareRootScheduler()})
     work(net, trainer, 0, 1)
@@ -252,6 +256,7 @@ def test_another_scheduler_is_refused(tmp_path):
         load(tmp_path / "s.npz", other, plain)
 
 
+@pytest.mark.fault
 def test_another_optimizer_is_refused_and_nothing_changed(tmp_path):
     net, trainer = made("adam")
     work(net, trainer, 0, 2)
@@ -311,6 +316,7 @@ def test_a_kvstore_that_updates_is_put_back_with_its_weights(before, on_kvstore)
     assert_same(*ends)
 
 
+@pytest.mark.fault
 def test_every_truncation_and_many_flips_of_a_file_are_refused_by_name(tmp_path):
     net, trainer = made("sgd", {"momentum": 0.9})
     work(net, trainer, 0, 1)
@@ -335,6 +341,7 @@ def test_every_truncation_and_many_flips_of_a_file_are_refused_by_name(tmp_path)
     assert accepted < 100
 
 
+@pytest.mark.fault
 def test_nothing_read_back_can_execute_code(tmp_path):
     class Evil:
         def __reduce__(self):
@@ -353,6 +360,7 @@ def test_nothing_read_back_can_execute_code(tmp_path):
             load(path, net, trainer)
 
 
+@pytest.mark.fault
 def test_a_newer_version_and_a_missing_file_are_named(tmp_path, monkeypatch):
     net, _ = made()
     with pytest.raises(RecordError, match="is not there"):
@@ -364,6 +372,7 @@ def test_a_newer_version_and_a_missing_file_are_named(tmp_path, monkeypatch):
         load(tmp_path / "s.npz", net)
 
 
+@pytest.mark.fault
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     net, trainer = made()
     work(net, trainer, 0, 1)

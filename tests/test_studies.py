@@ -43,6 +43,14 @@ def test_the_tutorials_command_end_to_end(tmp_path):
     assert record.epochs == 2
     again = run_module(*arguments)
     assert "LRFinderResult" not in again.stdout, "the search was made twice"
+    damaged = tmp_path / "quick" / "finder" / "seed0.json"
+    damaged.write_text(damaged.read_text()[:-100])
+    report = run_module(*arguments, "--report-only")
+    assert report.returncode == 0, report.stderr
+    assert "left out: " in report.stderr
+    anew = run_module(*arguments)
+    assert "searched anew: " in anew.stderr
+    assert read_searches(tmp_path / "quick")[0] == search
 
 
 @pytest.mark.slow

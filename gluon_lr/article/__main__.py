@@ -107,7 +107,7 @@ def readme_block(records: Sequence[Record]) -> str:
 def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     description = "Schedules compared on an MLP and 20,000 images of Fashion-MNIST, with statistics."
-    parser = study_parser("article", description, RUNS, EPOCHS, "chapter_runs/article")
+    parser = study_parser("article", description, RUNS, EPOCHS, "chapter_runs/article", ["article"])
     options = parser.parse_args(argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)

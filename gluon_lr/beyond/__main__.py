@@ -40,7 +40,7 @@ def readme_block(records: Sequence[Record]) -> str:
 def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     description = "Schedules of batch size, momentum and weight decay, and rates that watch the training."
-    parser = study_parser("beyond", description, RUNS, EPOCHS, "chapter_runs/beyond")
+    parser = study_parser("beyond", description, RUNS, EPOCHS, "chapter_runs/beyond", ["beyond"])
     options = parser.parse_args(argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)

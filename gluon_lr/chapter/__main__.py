@@ -21,6 +21,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         RUNS,
         EPOCHS,
         "chapter_runs",
+        ["chapter-results", "chapter-claims"],
     )
     parser.add_argument("--reading", choices=READINGS, default="as-printed", help="what the schedules count")
     options = parser.parse_args(argv)

@@ -11,8 +11,10 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import RecordError, UsageError
-from ..files import write_text
+from ..files import digest, write_text
 from .rules import DEFAULT_RULE, RULES, Suggestion, smooth, suggest
+
+VERSION = 1
 
 
 class LRFinderResult(List[Tuple[float, float]]):
@@ -48,15 +50,20 @@ class LRFinderResult(List[Tuple[float, float]]):
         """What :meth:`to_json` wrote.
 
         Raises:
-            RecordError: the file is no such thing.
+            RecordError: the file is no such thing, altered, or of another version; its name is in the text.
         """
         try:
             body = json.loads(Path(path).read_text(encoding="utf-8"))
+            claimed, version = body.pop("sha256"), body["version"]
+            if version != VERSION:
+                raise ValueError(f"it has the format version {version}, this gluon_lr reads {VERSION}")
+            if digest(body) != claimed:
+                raise ValueError("its checksum does not fit")
             first, *rest = (
-                cls([(float(lr), float(loss)) for lr, loss in pairs], body["stop_reason"], (), body["momentum"])
-                for pairs in body["repeats"]
+                cls([(float(lr), float(loss)) for lr, loss in pairs], reason, (), body["momentum"])
+                for pairs, reason in zip(body["repeats"], body["stop_reasons"])
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RecordError(f"{path}: is no finder's result ({error}). Delete it and search again") from error
         return cls(first, first.stop_reason, rest, first.momentum)
 
@@ -125,18 +132,18 @@ class LRFinderResult(List[Tuple[float, float]]):
 
     def to_json(self, path: Any = None) -> str:
         """Everything here as JSON, written to ``path`` where that is given."""
-        text = json.dumps(
-            {
-                "stop_reason": self.stop_reason,
-                "momentum": self.momentum,
-                # JSON has no NaN or infinity: as text, which float() reads.
-                "repeats": [
-                    [[lr, loss if math.isfinite(loss) else str(loss)] for lr, loss in repeat] for repeat in self.repeats
-                ],
-                "suggestions": {rule: vars(found) for rule, found in self.suggestions.items()},
-                "combined": self.combined,
-            }
-        )
+        body = {
+            "version": VERSION,
+            "stop_reasons": [repeat.stop_reason for repeat in self.repeats],
+            "momentum": self.momentum,
+            # JSON has no NaN or infinity: as text, which float() reads.
+            "repeats": [
+                [[lr, loss if math.isfinite(loss) else str(loss)] for lr, loss in repeat] for repeat in self.repeats
+            ],
+            "suggestions": {rule: vars(found) for rule, found in self.suggestions.items()},
+            "combined": self.combined,
+        }
+        text = json.dumps({**body, "sha256": digest(body)})
         if path is not None:
             write_text(Path(path), text)
         return text

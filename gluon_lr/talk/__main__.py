@@ -82,7 +82,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     description = "Schedules and rates compared on CIFAR-10 with a vision transformer and AdamW, with statistics."
     epochs = PRESETS["small"].epochs
-    parser = study_parser("talk", description, SCHEDULES, epochs, "chapter_runs/talk")
+    parser = study_parser("talk", description, SCHEDULES, epochs, "chapter_runs/talk", ["talk"])
     parser.add_argument("--preset", choices=list(PRESETS), default="small", help="paper is the talk's size, for a GPU")
     options = parser.parse_args(argv)
     preset = QUICK if options.quick else PRESETS[options.preset]

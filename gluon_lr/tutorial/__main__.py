@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, List, Optional
 
 from ..cli import run
 from ..data.fetch import obtain
 from ..data.sources import CIFAR10
+from ..errors import RecordError
 from ..records import read_records
 from ..report.page import update_readme
 from ..study import output_folder, run_study, study_parser
 from . import BATCH_SIZE, PARTS, QUICK_IMAGES, QUICK_PARTS, RUNS, build, resnet, specifications
 
+log = logging.getLogger(__name__)
+
 
 def search(seed: int, options: Any) -> None:
     """The finder on a fresh net of this seed, saved as JSON; nothing where that is there already."""
-    path = output_folder(options) / "finder" / f"seed{seed}.json"
-    if path.exists() and not options.fresh:
-        return
     from ..data.batches import load_data_cifar10
-    from ..finder import Learner, LRFinder
+    from ..finder import Learner, LRFinder, LRFinderResult
     from ..runs import seed_everything
     from ..training import try_context
 
+    path = output_folder(options) / "finder" / f"seed{seed}.json"
+    if path.exists() and not options.fresh:
+        try:
+            LRFinderResult.from_json(path)
+            return
+        except RecordError as error:
+            log.warning("searched anew: %s", error)
     ctx = try_context(options.ctx)
     seed_everything(seed)
     limit = QUICK_IMAGES if options.quick else None
@@ -41,6 +49,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         RUNS,
         PARTS,
         "chapter_runs/tutorial",
+        ["tutorial"],
     )
     options = parser.parse_args(argv)
     parts = options.epochs or (QUICK_PARTS if options.quick else PARTS)

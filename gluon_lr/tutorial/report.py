@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
+from ..errors import RecordError
 from ..files import write_text
 from ..finder import LRFinderResult
 from ..records import Record, read_records, results_csv
@@ -13,6 +15,8 @@ from ..report.figures import by_run, new_figure, save_png, stamp
 from ..report.page import Section, Table, environments, write_page
 from ..stats import Claim, judge, mean_interval, prediction_interval
 from . import RATES, RUNS
+
+log = logging.getLogger(__name__)
 
 # Source: MXNet's "Learning Rate Finder" tutorial; run: loss at update 0, 100, 200, 300, 400 and the last.
 PUBLISHED: Dict[str, Tuple[float, ...]] = {
@@ -87,11 +91,14 @@ def claims(records: Sequence[Record]) -> List[Claim]:
 
 
 def read_searches(folder: Path) -> Dict[int, LRFinderResult]:
-    """Seed → the finder's result, as the command saved it."""
-    return {
-        int(path.stem[4:]): LRFinderResult.from_json(path)
-        for path in sorted((Path(folder) / "finder").glob("seed*.json"))
-    }
+    """Seed → the finder's result, as the command saved it; a damaged one is named in the log and left out."""
+    found = {}
+    for path in sorted((Path(folder) / "finder").glob("seed*.json")):
+        try:
+            found[int(path.stem[4:])] = LRFinderResult.from_json(path)
+        except RecordError as error:
+            log.warning("left out: %s", error)
+    return found
 
 
 def draw_losses(records: Sequence[Record]) -> Any:

@@ -48,6 +48,8 @@ readme: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --report-only --readme README.md
 	$(BIN)/python -m gluon_lr.beyond --report-only --readme README.md
 	$(BIN)/python -m gluon_lr.tutorial --report-only --readme README.md
+	$(BIN)/python -m gluon_lr.article --report-only --readme README.md
+	$(BIN)/python -m gluon_lr.talk --report-only --readme README.md
 	$(BIN)/python benchmarks/finder_regret.py --report-only --readme README.md
 	$(BIN)/python benchmarks/bench.py --report-only --readme README.md
 	$(BIN)/python tests/campaigns.py --readme README.md

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_module
 
-from gluon_lr import beyond, tutorial
+from gluon_lr import article, beyond, talk, tutorial
 from gluon_lr.beyond import COUNTERPARTS
 from gluon_lr.data import ArrayBatches
 from gluon_lr.finder import RULES
 from gluon_lr.finder.rules import DEFAULT_RULE
-from gluon_lr.records import Record, read_records, results_csv
+from gluon_lr.records import Record, find_record, read_records, results_csv
 from gluon_lr.report.comparison import arms_table, paired_table
 from gluon_lr.tutorial.report import PUBLISHED, claims, read_searches, results_table, summary_table
 from gluon_lr.tutorial.report import write_report as write_tutorial
@@ -112,13 +112,23 @@ def test_the_tutorials_table_and_claims_read_single_batches():
     assert [len(claim.differences) for claim in claims(records)] == [3, 3]
 
 
-@pytest.mark.parametrize(("folder", "runs", "seeds"), [("beyond", COUNTERPARTS, 3), ("tutorial", tutorial.RUNS, 3)])
+@pytest.mark.parametrize(
+    ("folder", "runs", "seeds"),
+    [("beyond", COUNTERPARTS, 3), ("tutorial", tutorial.RUNS, 3), ("article", article.RUNS, 5)],
+)
 def test_the_committed_evidence_is_whole(folder, runs, seeds):
     records = read_records(ROOT / "chapter_runs" / folder)
     have = {(r.spec["run"], r.spec["seed"]) for r in records if r.complete}
     assert {(run, seed) for run in runs for seed in range(seeds)} <= have
     ordered = sorted(records, key=lambda r: (list(runs).index(r.spec["run"]), r.spec["seed"]))
     assert (ROOT / "chapter_runs" / folder / "results.csv").read_text() == results_csv(ordered)
+
+
+def test_the_talks_committed_grid_is_whole():
+    wanted = talk.specifications(talk.SCHEDULES, range(3), talk.PRESETS["small"])
+    assert len(wanted) == 93
+    for spec in wanted:
+        assert find_record(ROOT / "chapter_runs" / "talk", spec).complete, spec.key
 
 
 def test_a_tutorial_report_needs_no_search(tmp_path):
@@ -129,26 +139,36 @@ def test_a_tutorial_report_needs_no_search(tmp_path):
 
 
 def test_the_readme_is_generated_from_the_records():
-    from gluon_lr.beyond.__main__ import readme_block
+    from importlib import import_module
+
     from gluon_lr.report.page import block
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     runs = ROOT / "chapter_runs"
-    assert block(text, "beyond") == readme_block(read_records(runs / "beyond")), "run: make readme"
+    for study in ("beyond", "article", "talk"):
+        command = import_module(f"gluon_lr.{study}.__main__")
+        assert block(text, study) == command.readme_block(read_records(runs / study)), "run: make readme"
     assert block(text, "tutorial") == summary_table(read_records(runs / "tutorial")).markdown(), "run: make readme"
 
 
-def test_the_finders_default_rule_is_the_one_with_the_least_regret():
+def test_the_finders_default_rule_is_the_one_with_the_least_regret(monkeypatch):
     from gluon_lr.report.page import block
 
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     regret = runpy.run_path(str(ROOT / "benchmarks" / "finder_regret.py"))
-    found = regret["regrets"](regret["TASKS"])
-    assert len(found) >= 5
-    mean = {rule: np.mean([np.mean(values) for _, values in (found[task][rule] for task in found)]) for rule in RULES}
-    assert min(mean, key=mean.get) == DEFAULT_RULE
-    assert all(np.mean(found[task][DEFAULT_RULE][1]) <= 0.02 for task in found)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert block(text, "finder-regret") == regret["markdown"](found), "run: make readme"
+    for name, table in regret["blocks"]().items():
+        assert block(text, name) == table, "run: make readme"
+    for tasks in (regret["TASKS"], regret["HELD_OUT"]):
+        found = regret["regrets"](regret["FOLDER"], tasks, regret["BY_EYE"])
+        assert len(found) == len(tasks) >= 5
+        mean = {
+            rule: np.mean([np.mean(values) for _, values in (by_rule[rule] for by_rule in found.values())])
+            for rule in RULES
+        }
+        assert min(mean, key=mean.get) == DEFAULT_RULE
+        if tasks is regret["TASKS"]:
+            assert all(np.mean(by_rule[DEFAULT_RULE][1]) <= 0.02 for by_rule in found.values())
 
 
 def test_the_readme_has_the_table_of_the_recorded_campaigns():

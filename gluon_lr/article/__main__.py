@@ -52,8 +52,8 @@ def draw_each(records: Sequence[Record]) -> Any:
     figure, axes = new_figure(len(groups), 2, width=8, height=1.9, sharex=True)
     for row, (name, group) in zip(axes, groups.items()):
         for ax, quantity in zip(row, ("loss", "acc")):
-            draw_mean(ax, group, f"train_{quantity}", "constant", "training")
-            draw_mean(ax, group, f"test_{quantity}", "exponential", "validation")
+            draw_mean(ax, group, f"train_{quantity}", name, "training", linestyle="-", marker="")
+            draw_mean(ax, group, f"test_{quantity}", name, "validation", linestyle="--")
             ax.set_ylabel("loss" if quantity == "loss" else "accuracy")
             ax.set_title(name, fontsize=9)
             ax.grid(alpha=0.3)

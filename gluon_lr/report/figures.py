@@ -83,14 +83,17 @@ def by_run(records: Sequence[Record]) -> Dict[str, List[Record]]:
     return groups
 
 
-def draw_mean(ax: Any, records: Sequence[Record], quantity: str, name: str, label: Optional[str] = None) -> None:
-    """One line a schedule: the mean over its whole runs at each epoch, in a band from the least to the greatest."""
+def draw_mean(
+    ax: Any, records: Sequence[Record], quantity: str, name: str, label: Optional[str] = None, **line: Any
+) -> None:
+    """One line a schedule: the mean over its whole runs at each epoch, in a band from the least to the greatest;
+    ``line`` in place of parts of the schedule's own look."""
     curves = [record.history[quantity] for record in records if record.status == "finished"]
     if not curves:
         return
     table = np.array([curve[: min(map(len, curves))] for curve in curves], float)
     epochs = np.arange(1, table.shape[1] + 1)
-    style = look(name)
+    style = {**look(name), **line}
     ax.plot(epochs, table.mean(axis=0), label=label or name, markevery=max(1, len(epochs) // 8), ms=4, lw=1.5, **style)
     if len(table) > 1:
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)

@@ -43,7 +43,7 @@ def regrets(folder, tasks, by_eye):
     for name, (rates, losses) in truths(folder, tasks).items():
         results = read_searches(folder, name)
         if not results:
-            continue
+            raise SystemExit(f"{name}: no search is recorded; run benchmarks/finder_regret.py --tasks {name}")
         best = losses.min()
         found[name] = {"by eye": ([by_eye], [loss_at(by_eye, rates, losses) / best - 1])}
         for rule in RULES:
@@ -89,7 +89,7 @@ def regret_table(folder, tasks, found, others=None):
         for rule in rules:
             given, values = by_rule[rule]
             means[rule].append(np.mean(values) if values else np.inf)
-            rows[-1].append(f"{np.median(given):.2g}: {100 * np.mean(values):.1f} %" if values else "no suggestion")
+            rows[-1].append(_cell(given, values, 1 if rule == "by eye" else len(read_searches(folder, name))))
     rows.append(["mean regret", "", *(f"{100 * np.mean(means[rule]):.1f} %" for rule in rules)])
     if others is not None:
         head.insert(3, f"{DEFAULT_RULE}, chosen on the other tasks")
@@ -105,12 +105,20 @@ def searches_table(folder, tasks, ways):
     for name, (rates, losses) in true.items():
         rows.append([name])
         for how in ways:
-            given = [r.suggestions[DEFAULT_RULE].lr for r in read_searches(folder, name, how)]
-            values = [loss_at(lr, rates, losses) / losses.min() - 1 for lr in given if lr is not None]
+            results = read_searches(folder, name, how)
+            given = [s.lr for s in (r.suggestions[DEFAULT_RULE] for r in results) if s]
+            values = [loss_at(lr, rates, losses) / losses.min() - 1 for lr in given]
             means[how].extend([np.mean(values)] if values else [])
-            rows[-1].append(f"{np.median(given):.2g}: {100 * np.mean(values):.1f} %" if values else "no suggestion")
+            rows[-1].append(_cell(given, values, len(results)))
     rows.append(["mean regret", *(f"{100 * np.mean(means[how]):.1f} %" if means[how] else "" for how in ways)])
     return _markdown(["task", *ways], rows)
+
+
+def _cell(given, values, searches):
+    if not values:
+        return "no suggestion"
+    only = "" if len(given) == searches else f" ({len(given)} of {searches} searches)"
+    return f"{np.median(given):.2g}: {100 * np.mean(values):.1f} %{only}"
 
 
 def _markdown(head, rows):

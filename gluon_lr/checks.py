@@ -56,6 +56,10 @@ def named_batch(X: Any, y: Any) -> Iterator[None]:
     except MXNetError as error:
         reason = str(error).strip().splitlines()[-1]
         raise UsageError(
-            f"net and loss cannot take data {X.shape} of {np.dtype(X.dtype).name} with labels {y.shape} of "
-            f"{np.dtype(y.dtype).name}: expected what the net was made for, most often float32 ({reason})"
+            f"MXNet failed on data {_described(X)} with labels {_described(y)}: expected what net and loss were made "
+            f"for, most often float32 ({reason})"
         ) from error
+
+
+def _described(array: Any) -> str:
+    return f"{array.shape} of {np.dtype(array.dtype).name}" if hasattr(array, "shape") else type(array).__name__

@@ -96,6 +96,8 @@ def shards(batch: Sequence[Any], contexts: Sequence[mx.Context]) -> List[Tuple[A
 
 
 def _placed(array: Any, context: mx.Context) -> Any:
+    if isinstance(array, np.ndarray):
+        return (mx.np if mx.util.is_np_array() else mx.nd).array(array, ctx=context)
     return array.as_in_ctx(context) if isinstance(array, mx.np.ndarray) else array.as_in_context(context)
 
 
@@ -234,8 +236,8 @@ def train(
                 schedule.apply(trainer, update)
             size, before = len(batch[0]), len(losses)
             for part in _parts(batch, at_once):
-                pairs = shards(part, contexts)
-                with named_batch(*pairs[0]):
+                with named_batch(*part):
+                    pairs = shards(part, contexts)
                     outputs, values = forward_backward(net, loss, pairs)
                 if number_of_classes(loss, outputs[0]) is not None:
                     labels.extend(y for _, y in pairs)

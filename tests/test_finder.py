@@ -115,6 +115,66 @@ def test_nor_in_any_other_configuration(front_end, rule, scheduled, hybridize, c
         )
 
 
+def test_nor_does_ctrl_c_inside_mxnets_own_bookkeeping(monkeypatch):
+    """An interrupt between the two switches of ``autograd.record()`` leaves the first one on."""
+    calls, original = itertools.count(), autograd.set_training
+
+    def interrupted(training):
+        if training and next(calls) == 12:
+            raise KeyboardInterrupt
+        return original(training)
+
+    def search(net, trainer, batches):
+        learner = Learner(net, batches, mx.cpu(), None, trainer)
+        with monkeypatch.context() as patch:
+            patch.setattr(autograd, "set_training", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                LRFinder(learner).find(1e-3, 1.5, progress=False)
+        assert not autograd.is_recording()
+        assert not autograd.is_training()
+
+    case = ("nd", RULES_OF_STEP[0], False, False, [mx.cpu()])
+    assert_identical(train_search_train(*case, disturb=search), train_search_train(*case, disturb=lambda *_: None))
+
+
+def test_gradients_that_add_up_are_those_of_one_batch():
+    def searched(grad_req):
+        net = net_with_batchnorm()
+        for parameter in net.collect_params().values():
+            if parameter.grad_req != "null":
+                parameter.grad_req = grad_req
+        return LRFinder(Learner(net, drawn(), mx.cpu())).find(1e-3, 1.3, progress=False)
+
+    assert searched("add") == searched("write")
+
+
+def test_what_a_loss_learns_is_put_back_too():
+    class Scaled(gluon.loss.SoftmaxCrossEntropyLoss):
+        def __init__(self):
+            super().__init__()
+            self.factor = gluon.Parameter("factor", shape=(1,), init=mx.init.One())
+            self.factor.initialize()
+
+        def __call__(self, output, label):
+            return super().__call__(output, label) * self.factor.data()
+
+    net, loss = net_with_batchnorm(), Scaled()
+    trainer = gluon.Trainer({**net.collect_params(), "factor": loss.factor}, "sgd", {"learning_rate": 0.1})
+    LRFinder(Learner(net, drawn(), mx.cpu(), loss, trainer)).find(1e-3, 1.5, progress=False)
+    assert loss.factor.data().asscalar() == 1
+
+
+def test_the_learner_goes_on_where_it_was_in_its_data():
+    def losses(searching):
+        learner = Learner(net_with_batchnorm(), drawn(), mx.cpu())
+        first = [learner.iteration(0.1) for _ in range(2)]
+        if searching:
+            LRFinder(learner).find(1e-3, 1.5, progress=False)
+        return first + [learner.iteration(0.1) for _ in range(6)]
+
+    assert losses(True) == losses(False)
+
+
 def test_a_search_keeps_the_state_on_disk_where_asked(tmp_path):
     """Also for whoever comes after a kill: in mid-search the file restores the net."""
     path, contexts, restored = tmp_path / "state.npz", [mx.cpu()], []

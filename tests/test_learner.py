@@ -80,6 +80,31 @@ def test_data_of_another_type_than_the_nets_is_named(dtype, deferred):
         LRFinder(Learner(net_with_batchnorm(deferred=deferred), [batch], mx.cpu())).find(progress=False)
 
 
+def test_numpy_batches_are_taken(front_end):
+    batches = [tuple(a.asnumpy() for a in batch) for batch in drawn()]
+    losses = [Learner(net_with_batchnorm(), b, mx.cpu()).iteration(0.1) for b in (batches, drawn())]
+    assert losses[0] == losses[1]
+
+
+def test_a_deferred_net_may_give_several_outputs():
+    class Two(gluon.nn.HybridSequential):
+        def forward(self, X):
+            return super().forward(X), X
+
+    net = Two()
+    net.add(gluon.nn.Dense(3))
+    plain = gluon.loss.SoftmaxCrossEntropyLoss()
+    learner = Learner(net, drawn(), mx.cpu(), lambda outputs, label: plain(outputs[0], label))
+    assert math.isfinite(learner.iteration(0.1))
+
+
+def test_a_trainer_of_other_parameters_is_named():
+    other = net_with_batchnorm(seed=2)
+    trainer = gluon.Trainer(other.collect_params(), "sgd", {"learning_rate": 0.1})
+    with pytest.raises(UsageError, match="give the trainer of this net"):
+        LRFinder(Learner(net_with_batchnorm(), drawn(), mx.cpu(), trainer=trainer)).find(progress=False)
+
+
 def test_an_initialized_net_is_not_reinitialized():
     net = net_with_batchnorm()
     before = net[0].weight.data().asnumpy()
@@ -157,6 +182,10 @@ def test_bad_arguments_and_data_are_said_clearly_and_the_net_stays():
         (lambda: find(lr_stop=1e-9), "lr_stop"),
         (lambda: find(lr_stop=math.inf), "lr_stop is inf"),
         (lambda: find(max_updates=1), "max_updates is 1"),
+        (lambda: find(max_updates=20.5), "max_updates is 20.5: expected a whole"),
+        (lambda: find(repeats=1.5), "repeats is 1.5: expected a whole"),
+        (lambda: find(lr_start="a"), "lr_start is 'a'"),
+        (lambda: find(lr_stop=None), "lr_stop is None"),
         (lambda: find(ladder="cubic"), "ladder"),
         (lambda: find(repeats=0), "repeats is 0"),
         (lambda: find(smoothing=1.0), "smoothing is 1.0"),

@@ -61,10 +61,50 @@ def test_a_loss_that_still_falls_at_the_last_rate_has_no_turn():
     assert "still falls" in found.reason
 
 
+@pytest.mark.parametrize("multiplier", [1.05, 1.1, 1.3])
+def test_a_fall_within_the_noise_suggests_nothing(multiplier):
+    lrs = 1e-6 * multiplier ** np.arange(int(math.log(1e8) / math.log(multiplier)))
+    draw = np.random.default_rng(0)
+    suggested = sum(bool(suggest("turn", lrs, 1 + 0.01 * draw.normal(size=len(lrs)))) for _ in range(200))
+    assert suggested <= 4, "ten times what is to be expected"
+    falling = 1 + 0.01 * draw.normal(size=len(lrs)) - 0.1 / (1 + (0.01 / lrs) ** 2) + (lrs / 1.0) ** 2
+    assert 0.05 < suggest("turn", lrs, falling).lr < 0.5
+
+
+@pytest.mark.parametrize("last", [1e2, 1e4, 1e8, 1e20, math.inf, math.nan])
+def test_how_far_the_last_loss_explodes_does_not_move_the_suggestion(last):
+    lrs, losses = curve()
+    pairs = [*losses, last], [*lrs, 1.15 * lrs[-1]]
+    just_so = suggest("turn", [*lrs, 1.15 * lrs[-1]], [*losses, 6.0]).lr
+    assert suggest("turn", pairs[1], pairs[0]).lr == pytest.approx(just_so)
+
+
+def test_no_rate_above_the_last_one_is_suggested():
+    lrs, losses = curve()
+    short = lrs < 1.2 * lrs[losses.argmin()]
+    found = suggest("turn", lrs[short], [*losses[short][:-1], 2.6])
+    assert not found or found.lr <= lrs[short][-1]
+
+
+def test_a_minority_of_repeats_suggests_nothing():
+    lrs, losses = curve()
+    good = list(zip(lrs.tolist(), losses.tolist()))
+    flat = [(lr, 1.0) for lr in lrs.tolist()]
+
+    def repeated(*pairs):
+        first, *rest = (LRFinderResult(p, "diverged") for p in pairs)
+        return LRFinderResult(first, "diverged", rest)
+
+    assert "2 of 3 repeats suggest nothing" in repeated(good, flat, flat).suggestion.reason
+    assert repeated(good, good, flat).suggestion
+    assert "3 repeats" in repr(repeated(good, good, flat))
+    assert " … " in repr(repeated(good, good, flat))
+
+
 def test_smoothing_is_alike_on_fine_and_on_coarse_ladders():
     def smoothed(multiplier):
         lrs = 1e-4 * multiplier ** np.arange(int(math.log(1e4) / math.log(multiplier)))
-        return np.interp(np.log([1e-3, 1e-2, 1e-1]), np.log(lrs), smooth(lrs, np.sin(np.log(lrs))))
+        return np.interp(np.log([1e-3, 1e-2, 1e-1]), np.log(lrs), smooth(lrs, 3 + np.sin(np.log(lrs))))
 
     np.testing.assert_allclose(smoothed(1.1), smoothed(1.02), atol=1e-3)
 

@@ -2,6 +2,7 @@
 
 import pickle
 import signal
+import threading
 import zipfile
 
 import mxnet as mx
@@ -155,6 +156,51 @@ def test_mxnets_own_scheduler_is_put_back_with_its_state():
     assert (scheduler.base_lr, trainer.optimizer.num_update, trainer.learning_rate) == (1.0, 1, 1.0)
     work(net, trainer, 1, 3)
     assert trainer.learning_rate == 0.5
+
+
+def test_what_a_scheduler_holds_stays_the_same_objects():
+    from gluoncv.utils import LRScheduler, LRSequential
+
+    class Noting(lr_scheduler.LRScheduler):
+        def __init__(self, inner):
+            super().__init__(0.1)
+            self.inner, self.seen, self.lock = inner, [], threading.Lock()
+
+        def __call__(self, t):
+            self.seen.append(t)
+            return self.inner(t)
+
+    parts = [LRScheduler("constant", base_lr=0.1, niters=2), LRScheduler("cosine", base_lr=0.1, niters=4)]
+    sequence = LRSequential(parts)
+    scheduler = Noting(sequence)
+    net, trainer = made("sgd", {"lr_scheduler": scheduler})
+    work(net, trainer, 0, 1)
+    held = scheduler.seen, scheduler.lock, sequence.schedulers
+    before, state_before = list(scheduler.seen), [dict(vars(part)) for part in parts]
+    with preserved(net, trainer):
+        work(net, trainer, 1, 4)
+        assert scheduler.seen != before
+    assert scheduler.inner is sequence
+    assert all(now is was for now, was in zip((scheduler.seen, scheduler.lock, sequence.schedulers), held))
+    assert sequence.schedulers[0] is parts[0]
+    assert (scheduler.seen, [vars(part) for part in parts]) == (before, state_before)
+
+
+def test_updates_on_parameter_servers_are_refused_before_the_first_step():
+    net, _ = made()
+    for store in ("dist_sync", "dist_async"):
+        trainer = gluon.Trainer(net.collect_params(), "sgd", kvstore=store)
+        with pytest.raises(UsageError, match="update_on_kvstore=False"):
+            capture(net, trainer)
+    capture(net, gluon.Trainer(net.collect_params(), "sgd", kvstore="dist_sync", update_on_kvstore=False))
+
+
+def test_tied_parameters_are_held_once():
+    net = gluon.nn.Sequential()
+    first = gluon.nn.Dense(4, in_units=4)
+    net.add(first, gluon.nn.Dense(4, in_units=4, params=first.params))
+    net.initialize()
+    assert capture(net).nbytes == 4 * (16 + 4)
 
 
 def test_numbers_of_the_optimizer_and_scaler_are_put_back():

@@ -12,6 +12,7 @@ from mxnet import autograd, gluon
 
 from ..checks import named_batch, number_of_classes, require_classes, require_trainable
 from ..errors import UsageError
+from ..snapshot.memory import parameters_of
 from ..training import shards
 
 
@@ -30,7 +31,7 @@ class Learner:
         net, ctx, trainer, loss: as given or made.
 
     Raises:
-        UsageError: the net is on another context, or the loader is empty.
+        UsageError: the net is on another context, or there is nothing to train.
 
     Source: MXNet's *Learning Rate Finder* tutorial.
 
@@ -64,6 +65,7 @@ class Learner:
         self.trainer = (
             gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.001}) if trainer is None else trainer
         )
+        self._adding = [p for p in parameters_of(net, self.trainer).values() if p.grad_req == "add"]
 
     @classmethod
     def from_estimator(cls, estimator: Any, data_loader: Any) -> "Learner":
@@ -84,9 +86,11 @@ class Learner:
             UsageError: the loader has ended for good, the net cannot take the batch, or a label is out of range.
         """
         batch = self._next()
-        pairs = shards(batch, self._contexts)
-        size = sum(len(X) for X, _ in pairs)
-        with named_batch(*pairs[0]):
+        for parameter in self._adding:
+            parameter.zero_grad()
+        with named_batch(*batch):
+            pairs = shards(batch, self._contexts)
+            size = sum(len(X) for X, _ in pairs)
             with autograd.record():
                 outputs = [self.net(X) for X, _ in pairs]
                 losses = [self.loss(output, y) for output, (_, y) in zip(outputs, pairs)]
@@ -106,6 +110,18 @@ class Learner:
         self._batches = None
         self._held.clear()
 
+    @contextlib.contextmanager
+    def batches_of_its_own(self) -> Iterator[None]:
+        """Begin the loader anew within the block; after it go on where the learner was."""
+        batches, held = self._batches, self._held
+        if batches is not self.data_loader:  # a generator cannot be begun anew
+            self._batches, self._held = None, []
+        try:
+            yield
+        finally:
+            self.close()
+            self._batches, self._held = batches, held
+
     def _backward(self, losses: List[Any]) -> None:
         if getattr(self.trainer, "_amp_loss_scaler", None) is None:
             autograd.backward(losses)
@@ -123,6 +139,11 @@ class Learner:
             optimizer.set_learning_rate(lr)
         try:
             self.trainer.step(size)
+        except UserWarning as error:
+            raise UsageError(
+                "the trainer has parameters that this loss gives no gradient: give the trainer of this net, with the "
+                f"parameters that the net uses ({str(error).splitlines()[0]})"
+            ) from error
         finally:
             optimizer.lr_scheduler = scheduler
 
@@ -154,11 +175,12 @@ class Learner:
             self._held.append(batch)  # a generator gives nothing twice
         else:
             self.close()
-        for X, y in shards(batch, self._contexts):
+        with named_batch(*batch):
+            for X, _ in shards(batch, self._contexts):
+                self.net(X[:1])
             # oneDNN brings weights into its own order during a forward pass that does not train; whoever reads them
             # before that is done gets half of each.
-            with named_batch(X, y):
-                self.net(X[:1]).wait_to_read()
+            mx.nd.waitall()
 
 
 @contextlib.contextmanager

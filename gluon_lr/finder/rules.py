@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .stopping import divergence
+
 _FEWEST = 10
+_CLEAR = 5.0  # standard errors that count as a fall; by noise alone 2 curves in 1,000 fall so far
 
 
 class NoSuggestion(Exception):
@@ -45,18 +48,21 @@ class Curve:
         lrs: the rates, ascending, shape ``(n,)``.
         losses: smoothed, shape ``(n,)``.
         momentum: of the optimizer, or Adam's β₁; 0 where it has none.
+        noise: the standard error of each of ``losses``, shape ``(n,)``; default none.
     """
 
     lrs: np.ndarray
     losses: np.ndarray
     momentum: float = 0.0
+    noise: Optional[np.ndarray] = None
 
 
 def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -> np.ndarray:
     """Losses averaged with their neighbours on both sides by a Gaussian in ln(lr): no lag, unlike a running mean, and
     the same smoothness on a fine ladder as on a coarse one.
 
-    Non-finite losses, which can only be the last, are left out.
+    A loss that has diverged weighs as if it had just done so, or it would drown its neighbours. Non-finite losses,
+    which can only be the last, weigh likewise and are left out of what is returned.
 
     Args:
         lrs, losses: as many of each.
@@ -66,54 +72,75 @@ def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) ->
         >>> smooth([0.1, 0.2, 0.4], [1.0, 1.0, 1.0]).round(6).tolist()
         [1.0, 1.0, 1.0]
     """
-    finite = [(lr, loss) for lr, loss in zip(lrs, losses) if math.isfinite(loss)]
-    if not finite:
-        return np.array([])
-    x, y = np.log([lr for lr, _ in finite]), np.array([loss for _, loss in finite], float)
+    return _smooth(lrs, losses, width)[0]
+
+
+def _smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -> Tuple[np.ndarray, np.ndarray]:
+    """Smoothed losses and their standard errors, from the residuals' median distance and the weights."""
+    y = np.array(losses, float)
+    finite = np.isfinite(y)
+    if not finite.any():
+        return np.array([]), np.array([])
+    highest = divergence(y[finite][:20].tolist())
+    y = np.where(finite & (y < highest), y, highest)
+    x = np.log(np.array(lrs, float))
     weights = np.exp(-0.5 * ((x[:, None] - x[None, :]) / width) ** 2)
-    return weights @ y / weights.sum(axis=1)
+    weights /= weights.sum(axis=1, keepdims=True)
+    smoothed = weights @ y
+    residuals = y - smoothed
+    deviation = 1.4826 * np.median(np.abs(residuals - np.median(residuals)))
+    return smoothed[finite], (deviation * np.sqrt((weights**2).sum(axis=1)))[finite]
 
 
-def _fallen(losses: np.ndarray) -> int:
-    """The index of the least loss, where the curve falls at all."""
+def _fallen(curve: Curve) -> int:
+    """The index of the least loss, where the curve falls by more than its noise."""
+    losses = curve.losses
     if len(losses) < _FEWEST:
         raise NoSuggestion(f"{len(losses)} points are too few, expected at least {_FEWEST}: search over more rates")
     least = int(np.argmin(losses))
-    if least == 0 or losses[0] - losses[least] <= 1e-3 * max(abs(losses[0]), 1e-12):
-        raise NoSuggestion("the loss never falls: begin at a lower rate, or look at the net and the data")
+    # The least of some dozen independent values lies below the first by up to four of its errors where nothing falls.
+    noise = 0.0 if curve.noise is None else _CLEAR * math.hypot(curve.noise[0], curve.noise[least])
+    if losses[0] - losses[least] <= max(noise, 1e-9 * abs(losses[0])):
+        raise NoSuggestion(
+            "the loss never falls by more than its noise: use larger batches, begin at a lower rate, or look at the "
+            "net and the data"
+        )
     return least
 
 
 def turn(curve: Curve) -> float:
-    """1.5·√(1 − m)·η*, with η* the rate at the least loss and m the momentum.
+    """1.5·√(1 − m)·η*, with η* the rate at the least loss and m the momentum; no more than the last rate.
 
     A training bears somewhat more than the rate at which an untrained net's loss turns. But the search meets each
     rate once: by the time that momentum has gathered, its updates are 1/(1 − m) times as long. The rate that trains
     best lies between the two; both numbers were chosen on six tasks, and each task was also judged by what the other
     five chose (``benchmarks/finder_regret.py``). This form and the smoothing's width were chosen on the same six.
     """
-    least = _fallen(curve.losses)
+    least = _fallen(curve)
     if least == len(curve.losses) - 1:
-        raise NoSuggestion("the loss still falls at the last rate: search on (a higher lr_stop, more max_updates)")
-    return float(1.5 * math.sqrt(1 - curve.momentum) * curve.lrs[least])
+        raise NoSuggestion(
+            "the loss still falls at the last rate: search on (a higher lr_stop, more max_updates), or in finer steps "
+            "where it explodes at once"
+        )
+    return float(min(1.5 * math.sqrt(1 - curve.momentum) * curve.lrs[least], curve.lrs[-1]))
 
 
 def steep(curve: Curve) -> float:
     """Where the loss falls fastest per ln(lr)."""
-    least = _fallen(curve.losses)
+    least = _fallen(curve)
     slope = np.gradient(curve.losses, np.log(curve.lrs))
     return float(curve.lrs[int(np.argmin(slope[: least + 1]))])
 
 
 def minimum(curve: Curve) -> float:
     """A tenth of the rate at the least loss."""
-    return float(curve.lrs[_fallen(curve.losses)] / 10)
+    return float(curve.lrs[_fallen(curve)] / 10)
 
 
 def valley(curve: Curve) -> float:
     """In the longest falling subsequence b … e: index b + ⌊(e−b)/3⌋ + ⌊⌊(e−b)/3⌋/2⌋."""
     losses = curve.losses
-    _fallen(losses)
+    _fallen(curve)
     length, start = [1] * len(losses), list(range(len(losses)))
     for i in range(1, len(losses)):
         for j in range(i):
@@ -128,7 +155,7 @@ def valley(curve: Curve) -> float:
 def slide(curve: Curve) -> float:
     """Slide an interval of 15 rungs back from the end while the gradients at its ends differ by more than 0.005; its
     left end."""
-    _fallen(curve.losses)
+    _fallen(curve)
     if len(curve.losses) <= 15:
         raise NoSuggestion(f"{len(curve.losses)} points are too few for an interval of 15: search over more rates")
     slope = np.gradient(curve.losses)
@@ -151,9 +178,10 @@ DEFAULT_RULE = "turn"
 
 def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
     """What ``rule`` makes of a curve of raw losses; never raises for a curve, whatever its shape."""
-    smoothed = smooth(lrs, losses)
+    smoothed, noise = _smooth(lrs, losses)
+    rates = np.array([lr for lr, loss in zip(lrs, losses) if math.isfinite(loss)], float)
     try:
-        return Suggestion(rule, RULES[rule](Curve(np.asarray(lrs[: len(smoothed)], float), smoothed, momentum)))
+        return Suggestion(rule, RULES[rule](Curve(rates, smoothed, momentum, noise)))
     except NoSuggestion as error:
         return Suggestion(rule, None, str(error))
 

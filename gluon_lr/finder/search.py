@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any, List, Optional, Tuple
 
 import numpy as np
@@ -70,8 +71,8 @@ class LRFinder:
             ladder: ``exponential`` (default) or ``linear``.
             repeats: searches from the same start on other batches, combined in ln(lr); default 1.
             seed: MXNet's generator is seeded with it when the search ends; default it is left where the search got.
-            snapshot_file: where to keep the net's state during the search, for a net too large to be held twice, or to
-                have it after a kill (``snapshot.load`` restores it); default in memory.
+            snapshot_file: where to keep the net's state during the search, so that it is still there after a kill
+                (``snapshot.load`` restores it); default in memory.
             progress: draw a bar on standard error.
 
         Returns:
@@ -81,18 +82,15 @@ class LRFinder:
             UsageError: an argument makes no sense, or the data do. The net is then as it was.
         """
         rungs, end = _rungs(lr_start, lr_multiplier, lr_stop, max_updates, ladder)
-        if repeats < 1:
-            raise UsageError(f"repeats is {repeats}: expected at least 1")
+        if not (isinstance(repeats, int) and repeats >= 1):
+            raise UsageError(f"repeats is {repeats!r}: expected a whole number of at least 1")
         if not 0 <= smoothing < 1:
             raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
         learner, found = self.learner, []
-        try:
-            with loader_preserved(learner.data_loader):
-                for _ in range(repeats):
-                    with preserved(learner.net, learner.trainer, seed, snapshot_file):
-                        found.append(self._search(rungs, smoothing, end, progress))
-        finally:
-            learner.close()
+        with learner.batches_of_its_own(), loader_preserved(learner.data_loader):
+            for _ in range(repeats):
+                with preserved(learner.net, learner.trainer, seed, snapshot_file):
+                    found.append(self._search(rungs, smoothing, end, progress))
         (first, reason), rest = found[0], found[1:]
         momentum = momentum_of(learner.trainer.optimizer)
         others = [LRFinderResult(pairs, why, momentum=momentum) for pairs, why in rest]
@@ -132,12 +130,15 @@ def _rungs(
     lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str
 ) -> Tuple[List[float], str]:
     """The rates of a ladder, each computed from the first: no rounding is handed on; and what it ends at."""
+    for name, value in (("lr_start", lr_start), ("lr_stop", lr_stop), ("lr_multiplier", lr_multiplier)):
+        if not isinstance(value, numbers.Real):
+            raise UsageError(f"{name} is {value!r}: expected a number")
     if not (lr_start > 0 and math.isfinite(lr_start)):
         raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
     if not (lr_stop > lr_start and math.isfinite(lr_stop)):
         raise UsageError(f"lr_stop is {lr_stop}: expected a finite number above lr_start, {lr_start}")
-    if max_updates < 2:
-        raise UsageError(f"max_updates is {max_updates}: expected at least 2")
+    if not (isinstance(max_updates, int) and max_updates >= 2):
+        raise UsageError(f"max_updates is {max_updates!r}: expected a whole number of at least 2")
     if ladder == "linear":
         return np.linspace(lr_start, lr_stop, max_updates).tolist(), "lr_stop reached"
     if ladder != "exponential":
@@ -145,6 +146,6 @@ def _rungs(
     if not (lr_multiplier > 1 and math.isfinite(lr_multiplier)):
         raise UsageError(f"lr_multiplier is {lr_multiplier}: expected a finite number above 1")
     # One rung more where rounding alone puts the last above lr_stop.
-    count = int(math.log(lr_stop / lr_start) / math.log(lr_multiplier) + 1e-9) + 1
+    count = int((math.log(lr_stop) - math.log(lr_start)) / math.log(lr_multiplier) + 1e-9) + 1
     end = "max_updates reached" if count > max_updates else "lr_stop reached"
     return [lr_start * lr_multiplier**i for i in range(min(count, max_updates))], end

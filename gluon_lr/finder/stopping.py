@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import List, Optional
+from typing import List, Optional, Sequence
+
+
+def divergence(early: Sequence[float]) -> float:
+    """The loss above which a search has diverged: first + max(|first|, 5·d), d the median distance of the early losses
+    from their median: 3.4 standard deviations of normal noise, and not moved by some that are already on their way up.
+
+    Example:
+        >>> divergence([2.0, 2.1, 1.9, 2.0])
+        4.0
+    """
+    middle = statistics.median(early)
+    return early[0] + max(abs(early[0]), 5 * statistics.median(abs(loss - middle) for loss in early))
 
 
 class LRFinderStoppingCriteria:
     """Stop when the running mean of the losses has clearly left where it began, or at once when one is not finite.
 
-    The running mean r ← (1 − smoothing)·loss + smoothing·r has diverged when r > first + max(|first|, 5·d), where d is
-    the median distance of the first ``min_iter`` losses from their median: 3.4 standard deviations of normal noise, and
-    not moved by some that are already on their way up. Where losses differ little for their size this is the
-    tutorial's "twice the first loss"; unlike that, it serves losses that start near zero or are negative.
+    The running mean r ← (1 − smoothing)·loss + smoothing·r has diverged when it is above :func:`divergence` of the
+    first ``min_iter`` losses. Where losses differ little for their size this is the tutorial's "twice the first loss";
+    unlike that, it serves losses that start near zero or are negative.
 
     Args:
         smoothing: weight of the past; default 0.3.
@@ -50,10 +61,7 @@ class LRFinderStoppingCriteria:
             self.running_mean = (1 - self.smoothing) * loss + self.smoothing * self.running_mean
         if self._seen <= max(1, self.min_iter):
             self._early.append(loss)
-        first = self._early[0]
-        middle = statistics.median(self._early)
-        margin = max(abs(first), 5 * statistics.median(abs(early - middle) for early in self._early))
-        if self._seen >= self.min_iter and self.running_mean > first + margin:
+        if self._seen >= self.min_iter and self.running_mean > divergence(self._early):
             self.reason = "diverged"
             return True
         return False

@@ -10,7 +10,6 @@ scaler. What cannot be captured is MXNet's random state: it can only be seeded
 from __future__ import annotations
 
 import contextlib
-import copy
 import itertools
 import signal
 import threading
@@ -57,7 +56,7 @@ def capture(net: Any, trainer: Any = None) -> Snapshot:
             read.
     """
     parameters, gradients, fresh = {}, {}, {}
-    for name, parameter in parameters_of(net).items():
+    for name, parameter in parameters_of(net, trainer).items():
         if parameter._data is None:
             raise UsageError(
                 f"parameter {name} is not initialized: call net.initialize() and run one batch through the net first"
@@ -83,7 +82,7 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
         RecordError: the net's parameters have other names, shapes or contexts than the snapshot's, or the trainer has
             another optimizer. Nothing is changed.
     """
-    own = parameters_of(net)
+    own = parameters_of(net, None if snapshot.trainer is None else trainer)
     with uninterrupted():
         _check_same_architecture(snapshot, own)
         if trainer is not None and snapshot.trainer is not None:
@@ -100,9 +99,16 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
             _restore_trainer(snapshot.trainer, trainer)
 
 
-def parameters_of(net: Any) -> Dict[str, Any]:
-    """Structural name → parameter; unlike a parameter's own name it does not depend on what was built before."""
-    return net._collect_params_with_prefix()
+def parameters_of(net: Any, trainer: Any = None) -> Dict[str, Any]:
+    """Name → parameter, each once: those of the net by their structural names, which unlike a parameter's own do not
+    depend on what was built before; then what else the net holds or the trainer moves, such as a loss's."""
+    named = list(net._collect_params_with_prefix().items())
+    named += net.collect_params().items()
+    named += [(parameter.name, parameter) for parameter in (trainer._params if trainer is not None else ())]
+    found: Dict[int, Tuple[str, Any]] = {}
+    for name, parameter in named:
+        found.setdefault(id(parameter), (name, parameter))
+    return dict(found.values())
 
 
 def _gradients(parameter: Any) -> List[Any]:
@@ -140,7 +146,7 @@ def _check_same_optimizer(saved: Dict[str, Any], trainer: Any) -> None:
 
 
 def _capture_trainer(trainer: Any) -> Dict[str, Any]:
-    if getattr(trainer, "_distributed", False) and trainer._update_on_kvstore:
+    if _updates_on_servers(trainer):
         raise UsageError(
             "the trainer updates on parameter servers, whose weights and optimizer state cannot be read. "
             "Build it with gluon.Trainer(..., update_on_kvstore=False)"
@@ -165,14 +171,31 @@ def _capture_trainer(trainer: Any) -> Dict[str, Any]:
     }
 
 
+def _updates_on_servers(trainer: Any) -> bool:
+    """Whether parameter servers do the updates, or will from the first step on: a trainer chooses that so late."""
+    if trainer._kv_initialized:
+        return bool(trainer._distributed and trainer._update_on_kvstore)
+    store = trainer._kvstore_params["kvstore"]
+    kind = store if isinstance(store, str) else getattr(store, "type", "")
+    return "dist" in kind and trainer._kvstore_params["update_on_kvstore"] is not False
+
+
+def _is_stateful(scheduler: Any) -> bool:
+    """Whether a scheduler changes when it is called, as MXNet's and GluonCV's do; a pure one does not."""
+    from mxnet.lr_scheduler import LRScheduler
+
+    from ..schedulers.base import Scheduler
+
+    return isinstance(scheduler, LRScheduler) and not isinstance(scheduler, Scheduler)
+
+
 def _scheduler_state(scheduler: Any) -> Optional[Dict[str, Any]]:
-    """The state of MXNet's own schedulers, which change when they are called; a pure one has none."""
+    """The state of a stateful scheduler and of those within it; pure ones have none and need no keeping."""
     from ..schedulers.base import Scheduler
 
     if scheduler is None or isinstance(scheduler, Scheduler) or not hasattr(scheduler, "__dict__"):
         return None
-    # A plateau's state is beside the pure schedule that it scales, which needs no keeping.
-    return {key: copy.deepcopy(value) for key, value in vars(scheduler).items() if not isinstance(value, Scheduler)}
+    return {key: _copied(value) for key, value in vars(scheduler).items() if not isinstance(value, Scheduler)}
 
 
 def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
@@ -194,7 +217,7 @@ def _restore_trainer(saved: Dict[str, Any], trainer: Any) -> None:
     if "scheduler" in saved:  # a snapshot from disk has none: the trainer keeps its own
         optimizer.lr_scheduler = saved["scheduler"]
     if saved["scheduler_state"] is not None and optimizer.lr_scheduler is not None:
-        vars(optimizer.lr_scheduler).update(copy.deepcopy(saved["scheduler_state"]))
+        _put_into(saved["scheduler_state"], optimizer.lr_scheduler)
 
 
 def _match_kvstore(was_there: bool, trainer: Any) -> None:
@@ -252,13 +275,16 @@ def _arrays(value: Any) -> Iterator[Any]:
 
 
 def _copied(value: Any) -> Any:
-    """A copy of nested dicts, lists and tuples down to the arrays; other objects are kept as they are."""
+    """A copy of nested dicts, lists, tuples and stateful schedulers (as dicts) down to the arrays; other objects are
+    kept as they are."""
     if _is_array(value):
         return value.copy()
     if isinstance(value, dict):
         return {key: _copied(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
+    if type(value) in (list, tuple):
         return type(value)(_copied(part) for part in value)
+    if _is_stateful(value):
+        return _scheduler_state(value)
     return value
 
 
@@ -270,15 +296,27 @@ def _put_back(saved: Any, current: Any) -> Any:
             return current
         return saved.copy()
     if isinstance(saved, dict):
+        if _is_stateful(current):
+            return _put_into(saved, current)
         target = current if isinstance(current, dict) else {}
         parts = {key: _put_back(part, target.get(key)) for key, part in saved.items()}
         target.clear()
         target.update(parts)
         return target
-    if isinstance(saved, (list, tuple)):
-        alike = isinstance(current, (list, tuple)) and len(current) == len(saved)
-        return type(saved)(_put_back(part, current[i] if alike else None) for i, part in enumerate(saved))
+    if type(saved) in (list, tuple):
+        alike = type(current) is type(saved) and len(current) == len(saved)
+        parts = [_put_back(part, current[i] if alike else None) for i, part in enumerate(saved)]
+        if type(current) is list and isinstance(saved, list):
+            current[:] = parts
+            return current
+        return type(saved)(parts)
     return saved
+
+
+def _put_into(saved: Dict[str, Any], scheduler: Any) -> Any:
+    own = vars(scheduler)
+    own.update({key: _put_back(value, own.get(key)) for key, value in saved.items()})
+    return scheduler
 
 
 @contextlib.contextmanager

@@ -20,8 +20,8 @@ def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None, path: A
         trainer: its trainer.
         seed: MXNet's random state can neither be read nor set, only seeded: with a number, MXNet's generator is
             seeded with it when the block ends, so that what follows does not depend on what the block drew.
-        path: a file to keep the state in for the time of the block; default in memory. After a kill it is still there,
-            for :func:`~gluon_lr.snapshot.load`.
+        path: a file to keep the state in for the time of the block, so that it is still there after a kill, for
+            :func:`~gluon_lr.snapshot.load`; default in memory, which takes less of it than writing a file.
 
     Raises:
         UsageError: the net is not initialized, or ``path`` is there already.
@@ -36,12 +36,19 @@ def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None, path: A
         >>> net.weight.data().asnumpy().tolist()
         [[1.0, 1.0]]
     """
+    from mxnet import autograd
+
     put_back = _held(net, trainer) if path is None else _written(Path(path), net, trainer)
+    recording, training = autograd.is_recording(), autograd.is_training()
     try:
         yield
     finally:
         with uninterrupted():
+            # Ctrl-C within MXNet's own record() leaves these on, and nothing can be written where MXNet records.
+            autograd.set_recording(False)
             put_back()
+            autograd.set_recording(recording)
+            autograd.set_training(training)
             if seed is not None:
                 import mxnet as mx
 

@@ -1,7 +1,7 @@
 """Does the finder's suggestion train well? ``python benchmarks/finder_regret.py``.
 
 Ground truth: every task is trained for a fixed number of updates at every rate of a grid, with several seeds. Beside
-it: the finder's curve on the same untrained nets, and each rule's rate from that curve. A rule's regret is the final
+it: the finder's curve on the same nets before that, and each rule's rate from that curve. A rule's regret is the final
 loss at its rate, read off the grid's curve between its points in ln(rate), over the grid's least, less one.
 
 The final loss is the mean training loss of the last tenth of the updates. The rule was chosen on six tasks; others,
@@ -29,7 +29,8 @@ BY_EYE = 0.05  # the tutorial's reading of the curve
 
 @dataclass(frozen=True)
 class Task:
-    """A net, its data and optimizer, the updates that it is trained for, and the rates that are tried."""
+    """A net, its data and optimizer, the updates that it is trained for, the rates that are tried, and the updates and
+    the rate that it was trained at before."""
 
     net: str
     data: str
@@ -37,6 +38,7 @@ class Task:
     optimizer: str
     updates: int
     rates: tuple
+    before: tuple = (0, 0.0)
 
 
 def ladder(low, high):
@@ -58,6 +60,7 @@ HELD_OUT = {
     "mlp-nag": Task("mlp", "fashion-mnist", 64, "nag", 900, ladder(0.0025, 0.32)),
     "lenet-rmsprop": Task("lenet", "fashion-mnist", 256, "rmsprop", 700, ladder(6.25e-5, 0.008)),
     "mlp-cifar10": Task("mlp", "cifar10", 64, "sgd", 900, ladder(0.003125, 0.4)),
+    "lenet-half-trained": Task("lenet", "fashion-mnist", 256, "sgd", 700, ladder(0.0125, 1.6), before=(470, 0.1)),
     "mobilenet-adam": Task("mobilenet0.25", "cifar10", 128, "adam", 150, ladder(5e-4, 0.256)),
 }
 EVERY = {**TASKS, **HELD_OUT}
@@ -118,14 +121,22 @@ def make(name, seed, ctx, data_dir=None):
     return net, train_iter, test_iter, loss, about
 
 
-def make_trainer(net, task, rate):
-    """The task's optimizer at a rate."""
-    from mxnet import gluon
+def make_learner(name, net, batches, loss, rate):
+    """The task's net with its optimizer at a rate, trained before where the task says so."""
+    import mxnet as mx
 
     import gluon_lr.optimizers  # noqa: F401  registers adamw
+    from gluon_lr.finder import Learner
 
-    rule, numbers = OPTIMIZERS[task.optimizer]
-    return gluon.Trainer(net.collect_params(), rule, {**numbers, "learning_rate": rate})
+    rule, numbers = OPTIMIZERS[EVERY[name].optimizer]
+    trainer = mx.gluon.Trainer(net.collect_params(), rule, {**numbers, "learning_rate": rate})
+    updates, earlier_rate = EVERY[name].before
+    learner = Learner(net, batches, mx.cpu(), loss, trainer)
+    for _ in range(updates):
+        learner.iteration(earlier_rate)
+    learner.close()
+    trainer.set_learning_rate(rate)
+    return learner
 
 
 def build(spec, ctx, data_dir=None):
@@ -134,9 +145,9 @@ def build(spec, ctx, data_dir=None):
 
     name = spec.settings["task"]
     net, train_iter, test_iter, loss, about = make(name, spec.seed, ctx, data_dir)
-    trainer = make_trainer(net, EVERY[name], spec.settings["rate"])
+    learner = make_learner(name, net, train_iter, loss, spec.settings["rate"])
     parts = Parts(train_iter, spec.settings["updates_per_part"])
-    return Ingredients(net, parts, test_iter, loss, trainer, about)
+    return Ingredients(net, parts, test_iter, loss, learner.trainer, about)
 
 
 def search_path(name, seed, how):
@@ -145,15 +156,14 @@ def search_path(name, seed, how):
 
 
 def search(name, seed, how):
-    """The finder on a task's untrained net, as a user would call it; saved as JSON."""
+    """The finder on a task's net, as a user would call it; saved as JSON."""
     import mxnet as mx
 
-    from gluon_lr.finder import Learner, LRFinder
+    from gluon_lr.finder import LRFinder
 
     seed_everything(seed)
     net, train_iter, _, loss, _ = make(name, seed, mx.cpu())
-    trainer = make_trainer(net, EVERY[name], 0.001)
-    result = LRFinder(Learner(net, train_iter, mx.cpu(), loss, trainer)).find(**SEARCHES[how], progress=False)
+    result = LRFinder(make_learner(name, net, train_iter, loss, 0.001)).find(**SEARCHES[how], progress=False)
     result.to_json(search_path(name, seed, how))
 
 

@@ -39,9 +39,11 @@ def require_classes(labels: np.ndarray, classes: int) -> None:
     Raises:
         UsageError: naming the first such label.
     """
-    wrong = labels[~((labels >= 0) & (labels < classes))]
+    wrong = labels[~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))]
     if wrong.size:
-        raise UsageError(f"a label is {wrong[0]:g}, but the net has {classes} outputs: expected 0 to {classes - 1}")
+        raise UsageError(
+            f"a label is {wrong[0]:g}, but the net has {classes} outputs: expected whole numbers, 0 to {classes - 1}"
+        )
 
 
 @contextlib.contextmanager

@@ -101,6 +101,16 @@ def check_context(text: str) -> str:
     return text
 
 
+def folder(text: str) -> Path:
+    """A folder's name, there or not, for ``type=``; ``~`` is somebody's home."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; expected a folder's")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"cannot find {text!r}: {error}; expected a folder's name") from error
+
+
 def readme(blocks: Sequence[str]) -> Callable[[str], Path]:
     """A Markdown file that has these generated blocks, for ``type=``: said before hours of training, not after."""
 

@@ -23,5 +23,9 @@ class RecordError(GluonLRError):
     """A run's record, snapshot or checkpoint cannot be read, or belongs to something else."""
 
 
+class DamagedError(RecordError):
+    """A record is cut short or altered: nothing in it can be believed."""
+
+
 class OutputError(GluonLRError):
     """An output folder or file cannot be written."""

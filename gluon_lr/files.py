@@ -42,6 +42,13 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
             os.unlink(temporary)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process that was killed while writing ``path`` left beside it; to be called by who alone writes."""
+    for left in Path(path).parent.glob(f".{Path(path).name}.*.part"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in UTF-8, whole or not at all."""
     with atomic(path) as stream:

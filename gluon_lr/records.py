@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
-from .errors import RecordError
+from .errors import DamagedError, RecordError
 from .files import digest, write_text
 
 VERSION = 1
@@ -134,23 +134,24 @@ def read_record(path: Path) -> Record:
     """Read a record.
 
     Raises:
-        RecordError: the file is missing, cut short, altered, or of a newer version; its name is in the text.
+        DamagedError: the file is cut short or altered; its name is in the text.
+        RecordError: it is missing, or of another version.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise RecordError(f"{path}: is not there") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read ({error}). Delete it; its run is then made anew") from error
+        raise DamagedError(f"{path}: cannot be read ({error}). Delete it; its run is then made anew") from error
     try:
         body = json.loads(text)
         claimed, version = body.pop("sha256"), body["version"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordError(f"{path}: is no whole record ({error}). Delete it; its run is then made anew") from error
+        raise DamagedError(f"{path}: is no whole record ({error}). Delete it; its run is then made anew") from error
     if version != VERSION:
         raise RecordError(f"{path}: has the format version {version}, this gluon_lr reads {VERSION}. Use the newer one")
     if digest(body) != claimed:
-        raise RecordError(f"{path}: was altered (its checksum does not fit). Delete it; its run is then made anew")
+        raise DamagedError(f"{path}: was altered (its checksum does not fit). Delete it; its run is then made anew")
     body.pop("version")
     return Record(**body, path=Path(path))
 

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Sequence
 
 from . import snapshot
 from .errors import OutputError, RecordError
+from .files import remove_leftovers
 from .records import Record, RunSpec, environment, find_record, outcome, record_path, write_record
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,9 @@ def execute(
     with claimed(folder, spec) if lead else contextlib.nullcontext(True) as mine:
         if not mine:
             return None
+        if lead:
+            remove_leftovers(record_path(folder, spec))
+            remove_leftovers(checkpoint_path(folder, spec))
         done = find_record(folder, spec)
         if done is not None and done.complete:
             return done

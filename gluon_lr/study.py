@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence
 
-from .cli import Parser, check_context, choice_list, positive_int, readme, seeds
+from .cli import Parser, check_context, choice_list, folder, positive_int, readme, seeds
 from .data.fetch import obtain
 from .data.sources import Dataset
 from .errors import UsageError
@@ -35,8 +36,13 @@ def study_parser(
     parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0, 0-4 or 1,3,5 (default 0)")
     parser.add_argument("--jobs", type=positive_int, help="runs side by side (default: one a core or a few more)")
     parser.add_argument("--ctx", type=check_context, default="auto", help="auto, cpu, gpu or gpu:1 (default auto)")
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"folder for records and report (default {out})")
-    parser.add_argument("--data-dir", help="folder that holds a folder per dataset (default $MXNET_HOME/datasets)")
+    parser.add_argument("--out", type=folder, default=Path(out), help=f"folder for records and report (default {out})")
+    parser.add_argument(
+        "--data-dir",
+        type=folder,
+        metavar="FOLDER",
+        help="folder that holds a folder per dataset (default $MXNET_HOME/datasets)",
+    )
     parser.add_argument("--dask", metavar="ADDRESS", help="do the runs on the Dask cluster with this scheduler")
     parser.add_argument(
         "--kvstore", choices=["dist_sync"], help="train each run over several processes, found by DMLC_ variables"
@@ -53,18 +59,39 @@ def study_parser(
     return parser
 
 
+def parse(parser: Parser, argv: Optional[List[str]]) -> Namespace:
+    """The options, with those refused that do not go together: a choice that has no effect is said, not ignored.
+
+    Raises:
+        UsageError: naming them.
+    """
+    options = parser.parse_args(argv)
+    training = [name for name in ("track", "dask", "kvstore", "fresh") if getattr(options, name) not in (None, False)]
+    if options.report_only and training:
+        raise UsageError(f"--report-only trains nothing: leave --{training[0]} out, or leave --report-only out")
+    if options.quick and options.readme:
+        raise UsageError("--quick is not comparable, its figures stand in no README: leave one of the two out")
+    if options.kvstore and (options.dask is not None or options.jobs is not None or options.fresh):
+        raise UsageError("--kvstore trains one run over its own processes: leave --dask, --jobs and --fresh out")
+    return options
+
+
 def output_folder(options: Namespace) -> Path:
     """Where this call's records go: a quick call's stay apart from the full ones."""
     return options.out / "quick" if options.quick else options.out
 
 
 def run_study(
-    options: Namespace, specs: Sequence[RunSpec], build: Build, write_report: Callable[[Path, bool], Path]
+    options: Namespace,
+    specs: Sequence[RunSpec],
+    build: Build,
+    write_report: Callable[[Path, bool], Path],
+    first: Callable[[], None] = lambda: None,
 ) -> int:
-    """Train what is missing, write the report, say where it is; the exit code."""
-    if options.report_only and options.fresh:
-        raise UsageError("--report-only trains nothing and --fresh trains everything: leave one of them out")
+    """Train what is missing, write the report, say where it is; the exit code. ``first`` is called when everything
+    that the command was given has been found to be right, before the trainings."""
     folder = output_folder(options)
+    _require_own_records(specs[0].study, folder)
     records: List[Record] = []
     tracking: Optional[MlflowTracker] = None
     if options.report_only:
@@ -74,7 +101,7 @@ def run_study(
         _check_context(options.ctx)
         tracking = _tracking(options, specs, folder)
         with tracking or contextlib.nullcontext():
-            records = _do(options, specs, build, folder)
+            records = _do(options, specs, build, folder, first)
         if options.kvstore and not records:
             return 0  # another worker of the same training tells of it
     contexts = sorted({r.environment["context"] for r in records if r.environment})
@@ -107,19 +134,31 @@ def run_comparison(
     return code
 
 
-def _do(options: Namespace, specs: Sequence[RunSpec], build: Build, folder: Path) -> List[Record]:
+def _require_own_records(study: str, folder: Path) -> None:
+    """Refuse a folder with another study's records, before hours of work rather than after."""
+    for record in read_records(folder):
+        if record.spec["study"] != study:
+            raise UsageError(
+                f"{folder} holds records of the study {record.spec['study']}, not of {study}: name another --out"
+            )
+
+
+def _do(
+    options: Namespace, specs: Sequence[RunSpec], build: Build, folder: Path, first: Callable[[], None]
+) -> List[Record]:
     """The runs, over processes, a cluster, or the processes of one training."""
     if options.kvstore is not None:
-        if options.dask is not None or options.jobs is not None or options.fresh or len(specs) != 1:
+        if len(specs) != 1:
             raise UsageError(
-                f"--kvstore trains one run over its processes, here are {len(specs)}: choose one with --only and "
-                "--seeds, and leave --dask, --jobs and --fresh out"
+                f"--kvstore trains one run over its processes, here are {len(specs)}: choose one by --only and --seeds"
             )
         from .distributed import train_together
 
+        first()
         record = train_together(specs[0], build, folder, options.kvstore, options.ctx, options.data_dir)
         return [] if record is None else [record]
     with cluster(options.dask):
+        first()
         return sweep(
             specs, build, folder, jobs=options.jobs, ctx=options.ctx, data_dir=options.data_dir, fresh=options.fresh
         )
@@ -128,7 +167,8 @@ def _do(options: Namespace, specs: Sequence[RunSpec], build: Build, folder: Path
 def _tracking(options: Namespace, specs: Sequence[RunSpec], folder: Path) -> Optional[MlflowTracker]:
     if options.track is None:
         return None
-    return MlflowTracker(options.track, specs[0].study, specs, writable_folder(folder))
+    own_store = not (options.track or os.environ.get("MLFLOW_TRACKING_URI"))
+    return MlflowTracker(options.track, specs[0].study, specs, writable_folder(folder) if own_store else folder)
 
 
 def _check_context(name: str) -> None:

@@ -11,9 +11,9 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from .errors import GluonLRError, RecordError, UsageError
+from .errors import DamagedError, GluonLRError, RecordError, UsageError
 from .files import writable_folder
 from .progress import bars, epochs_done
 from .records import Record, RunSpec, find_record
@@ -56,17 +56,24 @@ def sweep(
 
     Raises:
         OutputError: the folder cannot be written.
-        RecordError: a record is damaged or was made with other settings.
+        RecordError: a record was made with other settings; or one is damaged, which is said when all others are done.
         GluonLRError: worker processes keep dying.
     """
+    if len({spec.key for spec in specs}) != len(specs):
+        raise RecordError("two runs of this sweep have the same name, seed, epochs and reading: give them other names")
     folder = writable_folder(Path(folder)).resolve()
     if fresh:
         for spec in specs:
             forget(folder, spec)
-    found = {spec.key: find_record(folder, spec) for spec in specs}
-    if len(found) != len(specs):
-        raise RecordError("two runs of this sweep have the same name, seed, epochs and reading: give them other names")
-    missing = [spec for spec in specs if not _complete(found[spec.key])]
+    found: Dict[str, Optional[Record]] = {}
+    damaged: List[DamagedError] = []
+    for spec in specs:
+        try:
+            found[spec.key] = find_record(folder, spec)
+        except DamagedError as error:
+            damaged.append(error)
+            log.warning("%s", error)
+    missing = [spec for spec in specs if spec.key in found and not _complete(found[spec.key])]
     deaths = 0
     with bars(missing, folder, progress):
         while missing:
@@ -87,6 +94,8 @@ def sweep(
             missing = [spec for spec in missing if found[spec.key] is None or found[spec.key].status == "running"]
             if missing:
                 time.sleep(0.5)  # another command is working on these: look again, take over what it leaves
+    if damaged:
+        raise damaged[0]
     return [found[spec.key] for spec in specs]
 
 

@@ -145,22 +145,31 @@ def _read(values: List[Any]) -> np.ndarray:
     return mx.nd.concat(*[value.as_in_context(context) for value in values], dim=0).asnumpy().astype(np.float64)
 
 
+def _require_classes(labels: Sequence[Any], loss: Callable[..., Any], output: Any) -> None:
+    classes = number_of_classes(loss, output)
+    if classes is not None:
+        require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), classes)
+
+
 def evaluate(net: Any, batches: Iterable[Any], loss: Callable[..., Any], ctx: Any) -> Tuple[float, float]:
     """Mean loss and accuracy of ``net`` over ``batches``; the net is not changed.
 
     Raises:
-        UsageError: there are no batches.
+        UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
     """
     contexts = ctx if isinstance(ctx, (list, tuple)) else [ctx]
-    losses, hits, examples = [], [], 0
+    losses, hits, labels, examples = [], [], [], 0
     for batch in batches:
-        for X, y in shards(batch, contexts):
-            output = net(X)
-            losses.append(_classic(loss(output, y)).sum())
-            hits.append(correct(output, y))
-            examples += len(X)
+        with named_batch(*batch):
+            for X, y in shards(batch, contexts):
+                output = net(X)
+                losses.append(_classic(loss(output, y)).sum())
+                hits.append(correct(output, y))
+                labels.append(y)
+                examples += len(X)
     if not examples:
         raise UsageError("the test loader is empty: expected at least one batch of (data, label)")
+    _require_classes(labels, loss, output)
     return float(_read(losses).sum() / examples), float(_read(hits).sum() / examples)
 
 
@@ -239,8 +248,7 @@ def train(
                 with named_batch(*part):
                     pairs = shards(part, contexts)
                     outputs, values = forward_backward(net, loss, pairs)
-                if number_of_classes(loss, outputs[0]) is not None:
-                    labels.extend(y for _, y in pairs)
+                labels.extend(y for _, y in pairs)
                 losses.extend(_classic(value).sum() for value in values)
                 hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
             trainer.step(size)
@@ -253,8 +261,7 @@ def train(
                 losses[-_RUN_AHEAD].wait_to_read()
         if not sizes:
             raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
-        if labels:
-            require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), number_of_classes(loss, outputs[0]))
+        _require_classes(labels, loss, outputs[0])
         sums = _read(losses)
         test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
         valid = {}

@@ -5,10 +5,15 @@ from conftest import run_module
 
 from gluon_lr.cli import seeds
 from gluon_lr.data import __main__ as data_command
+from gluon_lr.errors import UsageError
+from gluon_lr.records import Record, RunSpec, write_record
 
+pytestmark = pytest.mark.fault
 WRONG = [
     ("--only", ["", "cosin", "constant,nothing", "Constant", "constant;cosine"]),
-    ("--reading", ["", "as printed", "per-week", "PER-EPOCH"]),
+    ("--dask", [None]),
+    ("--out", ["", "~nobody-of-this-name/x", None]),
+    ("--data-dir", ["", "~nobody-of-this-name/x", None]),
     ("--epochs", ["0", "-1", "forty", "1.5", "", "1e3", "nan"]),
     ("--seeds", ["", "x", "-1", "4-1", "0-", "-", "1,,2", "0.5", "0-99999", "99999999999", "1;2"]),
     ("--jobs", ["0", "-2", "two", "1.5", ""]),
@@ -16,10 +21,14 @@ WRONG = [
     ("--kvstore", ["", "local", "dist_async"]),
     ("--track", ["", "neptune", "wandb:x", "MLFLOW"]),
     ("--readme", ["", "missing.md", "/"]),
-    ("--epoch", ["3"]),
+    ("--quick", ["1", "yes"]),
+    ("--report-only", ["1"]),
+    ("--fresh", ["no"]),
     ("--nonsense", ["1"]),
 ]
 CASES = [(option, value) for option, values in WRONG for value in values]
+OF_ONE_STUDY = [("chapter", "--reading", value) for value in ("", "as printed", "per-week", "PER-EPOCH", None)]
+OF_ONE_STUDY += [("talk", "--preset", value) for value in ("", "huge", "PAPER", None)]
 
 
 def study(command):
@@ -32,12 +41,14 @@ def study(command):
 STUDIES = ["chapter", "tutorial", "beyond", "article", "talk"]
 
 
-@pytest.mark.parametrize("command", STUDIES)
-@pytest.mark.parametrize(("option", "value"), CASES)
+@pytest.mark.parametrize(
+    ("command", "option", "value"), [(command, *case) for command in STUDIES for case in CASES] + OF_ONE_STUDY
+)
 def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tmp_path, monkeypatch):
+    """None stands for an option without its value."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        study(command)([f"{option}={value}"])
+        study(command)([option if value is None else f"{option}={value}"])
     errors = capsys.readouterr().err
     assert ended.value.code == 2
     assert errors.count("\n") == 1
@@ -52,7 +63,26 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.chapter", "--epochs", "0"), 2, "1 or more"),
         (("gluon_lr.chapter", "--ctx", "gpu:5"), 2, "mxnet-cu112"),
         (("gluon_lr.chapter", "--report-only", "--out", "empty"), 2, "no records in empty"),
-        (("gluon_lr.chapter", "--report-only", "--fresh", "--out", "empty"), 2, "leave one of them out"),
+        (("gluon_lr.chapter", "--report-only", "--fresh", "--out", "empty"), 2, "leave --fresh out"),
+        (("gluon_lr.article", "--report-only", "--track", "mlflow", "--out", "empty"), 2, "leave --track out"),
+        (("gluon_lr.beyond", "--report-only", "--dask", "tcp://127.0.0.1:1", "--out", "empty"), 2, "leave --dask out"),
+        (("gluon_lr.talk", "--quick", "--preset", "paper"), 2, "leave --preset out"),
+        (("gluon_lr.chapter", "--dask", "nonsense", "--out", "new/er", "--quick"), 2, "no Dask scheduler at nonsense"),
+        (("gluon_lr.chapter", "--track", "mlflow:http://127.0.0.1:9", "--out", "new"), 2, "no MLflow at"),
+        (("gluon_lr.tutorial", "--quick", "--kvstore", "dist_sync", "--out", "new"), 2, "choose one by --only"),
+        (("gluon_lr.data", "where", "cifar10", "--data-dir", ""), 2, "empty name"),
+        (("gluon_lr.data", "where", "cifar10", "--data-dir", "~nobody-of-this-name/x"), 2, "nobody-of-this-name"),
+        (("gluon_lr.schedulers", "constant", "base_lr=nan"), 2, "base_lr"),
+        (("gluon_lr.schedulers", "constant", "base_lr=1e999"), 2, "not all finite"),
+        (("gluon_lr.schedulers", "polynomial", "max_update=10", "power=-1"), 2, "power"),
+        (
+            ("gluon_lr.schedulers", "warmup-stable-decay", "warmup=1", "stable=1", "decay=2", "final_lr=low"),
+            2,
+            "final_lr",
+        ),
+        (("gluon_lr.schedulers", "cosine", "max_update=" + "-" * 20_000 + "1"), 2, "max_update"),
+        (("gluon_lr.schedulers", "--n", "0"), 2, "1 or more"),
+        (("gluon_lr.schedulers", "--n", "many"), 2, "1 or more"),
         (("gluon_lr.chapter", "--report-only", "--readme", "file"), 2, "chapter-results:begin"),
         (("gluon_lr.chapter", "--out", "file/below"), 1, "Name a writable one"),
         (("gluon_lr.chapter", "--out", "/proc/nothing"), 1, "Name a writable one"),
@@ -61,6 +91,7 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.data",), 2, "required"),
         (("gluon_lr.talk", "--preset", "huge"), 2, "paper"),
         (("gluon_lr.chapter", "--kvstore", "dist_sync", "--dask", "tcp://127.0.0.1:1"), 2, "leave --dask"),
+        (("gluon_lr.chapter", "--kvstore", "dist_sync", "--only", "cosine", "--jobs", "2"), 2, "leave --dask, --jobs"),
         (("gluon_lr.schedulers", "sawtooth"), 2, "CosineScheduler"),
         (("gluon_lr.schedulers", "cosine", "max_update=long"), 2, "max_update"),
         (("gluon_lr.schedulers", "cosine", "speed=3"), 2, "speed"),
@@ -79,6 +110,26 @@ def test_the_command_line_itself(arguments, code, says, tmp_path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
+@pytest.mark.parametrize("command", STUDIES)
+def test_another_studys_folder_is_refused_and_stays(command, tmp_path):
+    other = "beyond" if command == "chapter" else "chapter"
+    spec = RunSpec(other, "constant", 0, 1)
+    write_record(tmp_path, spec, Record(spec.as_dict(), "finished", {"train_loss": [1.0]}, {}, {}, 1.0))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for more in ([], ["--report-only"]):
+        with pytest.raises(UsageError, match=f"holds records of the study {other}"):
+            study(command)([*more, "--out", str(tmp_path)])
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_quick_figures_stand_in_no_readme(tmp_path):
+    (tmp_path / "R.md").write_text("<!-- beyond:begin -->\nfigures\n<!-- beyond:end -->\n")
+    with pytest.raises(UsageError, match="not comparable"):
+        study("beyond")(["--quick", "--readme", str(tmp_path / "R.md"), "--out", str(tmp_path / "out")])
+    assert "figures" in (tmp_path / "R.md").read_text()
+    assert not (tmp_path / "out").exists()
+
+
 def test_seeds_are_read_as_people_write_them():
     assert seeds("0") == [0]
     assert seeds("0-4") == [0, 1, 2, 3, 4]
@@ -88,7 +139,7 @@ def test_seeds_are_read_as_people_write_them():
 def test_help_names_every_option():
     done = run_module("gluon_lr.chapter", "--help")
     assert done.returncode == 0
-    for option, _ in WRONG[:6]:
+    for option, _ in WRONG[:-1]:
         assert option in done.stdout
     for option in ("--out", "--data-dir", "--quick", "--report-only", "--fresh"):
         assert option in done.stdout

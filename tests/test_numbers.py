@@ -85,6 +85,12 @@ def test_a_label_out_of_range_is_named_not_clipped(label):
         trained(ArrayBatches(X, y, 8))
 
 
+@pytest.mark.parametrize("label", [3, 1000, -1, 0.5, math.nan])
+def test_a_test_label_out_of_range_is_named_too(label):
+    with pytest.raises(UsageError, match=f"label.* {label}"):
+        trained(test_iter=[(mx.nd.zeros((4, 6)), mx.nd.array([0, 1, label, 2]))])
+
+
 @pytest.mark.parametrize("label", [math.nan, math.inf])
 def test_a_label_that_is_no_number_is_named(label):
     X = mx.nd.zeros((4, 6))

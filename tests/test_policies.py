@@ -325,7 +325,7 @@ def test_the_commands_csv_is_the_schedule():
 
 
 def test_the_command_names_what_it_does_not_know(capsys):
-    assert made("one-cycle", ["max_update=10", "max_lr=1.0", "curve=linear"]).curve == "linear"
+    assert made("one-cycle", ["max_update=10", "max_lr=1.0", "curve=linear"], 5)[0].curve == "linear"
     for name, arguments, says in (
         ("cosin", [], "CosineScheduler"),
         ("cosine", ["n=3"], "max_update"),
@@ -335,7 +335,7 @@ def test_the_command_names_what_it_does_not_know(capsys):
         ("step", ["step=0"], "more than 0"),
     ):
         with pytest.raises(UsageError, match=says):
-            made(name, arguments)
+            made(name, arguments, 20)
 
 
 def test_the_gallery_shows_every_policy(tmp_path):

@@ -388,6 +388,30 @@ def test_every_truncation_and_many_flips_of_a_file_are_refused_by_name(tmp_path)
 
 
 @pytest.mark.fault
+def test_no_bit_of_an_arrays_header_goes_wrong_unseen(tmp_path):
+    """numpy reads less than the whole of a member whose header is damaged, and the zip's checksum stays unread."""
+    net = gluon.nn.Dense(64, in_units=32)
+    net.initialize()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"momentum": 0.9, "learning_rate": 0.1})
+    with autograd.record():
+        loss = net(mx.nd.ones((2, 32))).sum()
+    loss.backward()
+    trainer.step(2)
+    path = tmp_path / "s.npz"
+    save(path, net, trainer)
+    content, expected = path.read_bytes(), state(net)
+    momentum = trainer._updaters[0].states[0].asnumpy()
+    start = content.index(b"\x93NUMPY", content.index(b"array0.npy"))
+    for place in range(start, start + 128):
+        for bit in range(8):
+            path.write_bytes(content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :])
+            with pytest.raises(RecordError, match=r"s\.npz"):
+                load(path, net, trainer)
+    assert_same(state(net), expected)
+    np.testing.assert_array_equal(trainer._updaters[0].states[0].asnumpy(), momentum)
+
+
+@pytest.mark.fault
 def test_nothing_read_back_can_execute_code(tmp_path):
     class Evil:
         def __reduce__(self):

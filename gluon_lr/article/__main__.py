@@ -12,7 +12,7 @@ from ..report.comparison import verdict_table, write_comparison
 from ..report.figures import by_run, draw_mean, new_figure, save_png, stamp
 from ..report.page import Section, update_readme
 from ..stats import judge
-from ..study import output_folder, run_comparison, study_parser
+from ..study import output_folder, parse, run_comparison, study_parser
 from . import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
 from .published import claims
 
@@ -108,7 +108,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     description = "Schedules compared on an MLP and 20,000 images of Fashion-MNIST, with statistics."
     parser = study_parser("article", description, RUNS, EPOCHS, "chapter_runs/article", ["article"])
-    options = parser.parse_args(argv)
+    options = parse(parser, argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
     code = run_comparison(options, FASHION_MNIST, specs, build, write_report)

@@ -10,7 +10,7 @@ from ..data.sources import FASHION_MNIST
 from ..records import Record, read_records
 from ..report.comparison import paired_table, write_comparison
 from ..report.page import update_readme
-from ..study import output_folder, run_comparison, study_parser
+from ..study import output_folder, parse, run_comparison, study_parser
 from . import COUNTERPARTS, EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
 
 PAIRS = [(name, other) for name, other in COUNTERPARTS.items() if other]
@@ -41,7 +41,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     description = "Schedules of batch size, momentum and weight decay, and rates that watch the training."
     parser = study_parser("beyond", description, RUNS, EPOCHS, "chapter_runs/beyond", ["beyond"])
-    options = parser.parse_args(argv)
+    options = parse(parser, argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
     code = run_comparison(options, FASHION_MNIST, specs, build, write_report)

@@ -9,7 +9,7 @@ from ..data.fetch import obtain
 from ..data.sources import FASHION_MNIST
 from ..records import read_records
 from ..report.page import update_readme
-from ..study import output_folder, run_study, study_parser
+from ..study import output_folder, parse, run_study, study_parser
 from . import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
 
 
@@ -24,7 +24,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         ["chapter-results", "chapter-claims"],
     )
     parser.add_argument("--reading", choices=READINGS, default="as-printed", help="what the schedules count")
-    options = parser.parse_args(argv)
+    options = parse(parser, argv)
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     limit = QUICK_IMAGES if options.quick else None
     specs = specifications(options.only, options.reading, options.seeds, epochs, limit)

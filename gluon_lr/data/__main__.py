@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from ..cli import Parser, run
+from ..cli import Parser, folder, run
 from .fetch import obtain
 from .sources import dataset_named, locate
 
@@ -14,7 +14,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser = Parser(prog="python -m gluon_lr.data", description="Find, verify or fetch a dataset.")
     parser.add_argument("action", choices=["fetch", "verify", "where"], help="what to do")
     parser.add_argument("dataset", choices=["fashion-mnist", "cifar10", "cifar-10"], help="with which dataset")
-    parser.add_argument("--data-dir", help="folder that holds a folder per dataset (default: $MXNET_HOME/datasets)")
+    parser.add_argument(
+        "--data-dir", type=folder, help="folder that holds a folder per dataset (default: $MXNET_HOME/datasets)"
+    )
     options = parser.parse_args(argv)
     dataset = dataset_named(options.dataset)
     located = (obtain if options.action == "fetch" else locate)(dataset, options.data_dir)

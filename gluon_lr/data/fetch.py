@@ -90,8 +90,14 @@ def _fetch_locked(dataset: Dataset, folder: Path) -> Located:
             for file in dataset.files:
                 os.replace(scratch / file.name, folder / file.name)
             return verify(dataset, folder)
-        except (DataError, subprocess.SubprocessError) as error:
+        except OSError as error:
+            if error.errno is not None:  # of the disk, not of a damaged archive
+                raise
+            failures.append(f"{title}: what it sent is damaged ({error})")
+        except DataError as error:
             failures.append(f"{title}: {error}")
+        except Exception as error:  # tar, gzip, PNG and JSON readers each raise what they like
+            failures.append(f"{title}: what it sent is damaged ({type(error).__name__}: {error})")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     tried = "\n".join(f"  - {failure}" for failure in failures)

@@ -16,8 +16,8 @@ from ..errors import DataError
 _CHUNK = 1 << 20
 
 
-def sha1(stream: BinaryIO, limit: int) -> str:
-    """SHA-1 of a stream's bytes, read in pieces; more than ``limit`` bytes are refused."""
+def sha1(stream: BinaryIO, limit: int, name: str) -> str:
+    """SHA-1 of a stream's bytes, read in pieces; more than ``limit`` bytes are refused by ``name``."""
     digest, size = hashlib.sha1(), 0
     while True:
         piece = stream.read(_CHUNK)
@@ -25,7 +25,7 @@ def sha1(stream: BinaryIO, limit: int) -> str:
             return digest.hexdigest()
         size += len(piece)
         if size > limit:
-            raise DataError(f"holds more than the {limit} bytes expected")
+            raise DataError(f"{name}: holds more than the {limit} bytes expected. Delete it and fetch it again")
         digest.update(piece)
 
 

@@ -128,8 +128,11 @@ def data_folder(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Pat
             readers look (``~/.mxnet/datasets`` where ``$MXNET_HOME`` is not set).
     """
     if data_dir is None:
-        data_dir = Path(os.environ.get("MXNET_HOME") or Path.home() / ".mxnet") / "datasets"
-    return Path(data_dir).expanduser() / dataset.name
+        data_dir = Path(os.environ.get("MXNET_HOME") or "~/.mxnet") / "datasets"
+    try:
+        return Path(data_dir).expanduser() / dataset.name
+    except RuntimeError as error:  # no such user, or no home folder
+        raise UsageError(f"{data_dir}: {error}. Name the data folder in full with --data-dir") from error
 
 
 def verify_file(path: Path, file: DataFile) -> Tuple[str, str]:
@@ -146,7 +149,7 @@ def verify_file(path: Path, file: DataFile) -> Tuple[str, str]:
     if content_sha1 in file.contents:
         return content_sha1, file.contents[content_sha1]
     with open(path, "rb") as stream:
-        packed_sha1 = sha1(stream, limit=4 * file.size)
+        packed_sha1 = sha1(stream, limit=4 * file.size, name=str(path))
     if packed_sha1 in file.packed:
         return content_sha1, file.packed[packed_sha1]
     raise DataError(

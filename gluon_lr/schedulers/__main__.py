@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from .. import schedulers
 from ..cli import Parser, positive_int, run
@@ -17,15 +18,16 @@ NAMES = [
 ]
 
 
-def made(name: str, arguments: List[str]) -> Scheduler:
-    """The schedule called ``name`` with ``arguments`` such as ``max_update=40``; values are Python literals.
+def made(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, List[float]]:
+    """The schedule called ``name`` with ``arguments`` such as ``max_update=40``, which are Python literals, and its
+    first ``n`` rates.
 
     Raises:
-        UsageError: the name or an argument is unknown, or a value is none.
+        UsageError: the name or an argument is unknown, or a value is none that gives finite rates.
 
     Example:
-        >>> made("CosineScheduler", ["max_update=4", "base_lr=1.0"])
-        CosineScheduler(max_update=4, base_lr=1.0, final_lr=0.0)
+        >>> made("CosineScheduler", ["max_update=4", "base_lr=1.0"], 2)
+        (CosineScheduler(max_update=4, base_lr=1.0, final_lr=0.0), [1.0, 0.8535533905932737])
     """
     known = {key.lower().replace("scheduler", ""): key for key in NAMES}
     key = name.lower().replace("scheduler", "").replace("-", "")
@@ -42,14 +44,16 @@ def made(name: str, arguments: List[str]) -> Scheduler:
             )
         try:
             values[option] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
             values[option] = text
     try:
         schedule = kind(**values)
-        schedule(0), schedule(1)
+        rates = schedule.values(n).tolist()
+        if not all(math.isfinite(rate) for rate in rates):
+            raise ValueError("its rates are not all finite")
     except (TypeError, ZeroDivisionError, ValueError, OverflowError) as error:
         raise UsageError(f"{known[key]}: {error}. It takes {', '.join(accepted)}") from error
-    return schedule
+    return schedule, rates
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -68,9 +72,9 @@ def main(argv: Optional[List[str]] = None) -> int:
 
         print(draw_gallery(options.out))
         return 0
-    schedule = made(options.name, options.arguments)
+    _, rates = made(options.name, options.arguments, options.n)
     print("t,rate")
-    for t, rate in enumerate(schedule.values(options.n)):
+    for t, rate in enumerate(rates):
         print(f"{t},{rate!r}")
     return 0
 

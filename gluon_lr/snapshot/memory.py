@@ -314,7 +314,11 @@ def _put_back(saved: Any, current: Any) -> Any:
 
 
 def _put_into(saved: Dict[str, Any], scheduler: Any) -> Any:
+    from ..schedulers.base import Scheduler
+
     own = vars(scheduler)
+    for new in [key for key, value in own.items() if key not in saved and not isinstance(value, Scheduler)]:
+        del own[new]
     own.update({key: _put_back(value, own.get(key)) for key, value in saved.items()})
     return scheduler
 

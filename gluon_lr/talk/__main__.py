@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence
 
 from ..cli import run
 from ..data.sources import CIFAR10
+from ..errors import UsageError
 from ..files import write_text
 from ..records import Record, read_records, results_csv
 from ..report.comparison import verdict_table
@@ -14,7 +15,7 @@ from ..report.figures import save_png, stamp
 from ..report.grid import draw_map, draw_rates, pairs_table, rates_table, schedules_table
 from ..report.page import Section, environments, update_readme, write_page
 from ..stats import judge
-from ..study import output_folder, run_study, study_parser
+from ..study import output_folder, parse, run_study, study_parser
 from . import GRID, PRESETS, QUICK, SCHEDULES, build, specifications
 from .published import claims
 
@@ -84,7 +85,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     epochs = PRESETS["small"].epochs
     parser = study_parser("talk", description, SCHEDULES, epochs, "chapter_runs/talk", ["talk"])
     parser.add_argument("--preset", choices=list(PRESETS), default="small", help="paper is the talk's size, for a GPU")
-    options = parser.parse_args(argv)
+    options = parse(parser, argv)
+    if options.quick and options.preset != "small":
+        raise UsageError("--quick has a size of its own: leave --preset out")
     preset = QUICK if options.quick else PRESETS[options.preset]
     specs = specifications(options.only, options.seeds, preset, options.epochs, options.quick)
     if not options.report_only:

@@ -9,9 +9,10 @@ from ..cli import run
 from ..data.fetch import obtain
 from ..data.sources import CIFAR10
 from ..errors import RecordError
+from ..files import writable_folder
 from ..records import read_records
 from ..report.page import update_readme
-from ..study import output_folder, run_study, study_parser
+from ..study import output_folder, parse, run_study, study_parser
 from . import BATCH_SIZE, PARTS, QUICK_IMAGES, QUICK_PARTS, RUNS, build, resnet, specifications
 
 log = logging.getLogger(__name__)
@@ -51,20 +52,20 @@ def main(argv: Optional[List[str]] = None) -> int:
         "chapter_runs/tutorial",
         ["tutorial"],
     )
-    options = parser.parse_args(argv)
+    options = parse(parser, argv)
     parts = options.epochs or (QUICK_PARTS if options.quick else PARTS)
     specs = specifications(options.only, options.seeds, parts, QUICK_IMAGES if options.quick else None)
     if not options.report_only:
-        from ..files import writable_folder
-
-        writable_folder(output_folder(options))
         obtain(CIFAR10, options.data_dir)
-        for seed in options.seeds:
-            search(seed, options)
 
     from .report import results_table, summary_table, write_report
 
-    code = run_study(options, specs, build, write_report)
+    def searches() -> None:
+        writable_folder(output_folder(options))
+        for seed in options.seeds:
+            search(seed, options)
+
+    code = run_study(options, specs, build, write_report, first=searches)
     table = results_table(read_records(output_folder(options)))
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
     if options.readme:

@@ -106,10 +106,10 @@ def searches_table(folder, tasks, ways):
         rows.append([name])
         for how in ways:
             results = read_searches(folder, name, how)
-            given = [s.lr for s in (r.suggestions[DEFAULT_RULE] for r in results) if s]
+            given = [s.lr for s in (r.suggestion for r in results) if s]
             values = [loss_at(lr, rates, losses) / losses.min() - 1 for lr in given]
             means[how].extend([np.mean(values)] if values else [])
-            rows[-1].append(_cell(given, values, len(results)))
+            rows[-1].append(_cell(given, values, len(results)) if results else "not searched")
     rows.append(["mean regret", *(f"{100 * np.mean(means[how]):.1f} %" if means[how] else "" for how in ways)])
     return _markdown(["task", *ways], rows)
 

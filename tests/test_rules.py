@@ -71,6 +71,22 @@ def test_a_fall_within_the_noise_suggests_nothing(multiplier):
     assert 0.05 < suggest("turn", lrs, falling).lr < 0.5
 
 
+def test_repeats_see_a_fall_that_noise_hides_in_each():
+    lrs = 1e-6 * 1.1 ** np.arange(130)
+    draw = np.random.default_rng(1)
+
+    def search():
+        losses = 0.5 + 0.05 * draw.normal(size=len(lrs)) - 0.045 / (1 + (0.003 / lrs) ** 2) + (lrs / 0.2) ** 2
+        return LRFinderResult(list(zip(lrs.tolist(), losses.tolist())), "diverged")
+
+    first, *rest = (search() for _ in range(6))
+    assert "by more than its noise" in first.suggestion.reason
+    together = LRFinderResult(first, "diverged", rest)
+    median, low, high = together.combined["turn"]
+    assert together.suggestion.lr == median
+    assert 0.005 < low < high < 0.1
+
+
 @pytest.mark.parametrize("last", [1e2, 1e4, 1e8, 1e20, math.inf, math.nan])
 def test_how_far_the_last_loss_explodes_does_not_move_the_suggestion(last):
     lrs, losses = curve()
@@ -95,7 +111,8 @@ def test_a_minority_of_repeats_suggests_nothing():
         first, *rest = (LRFinderResult(p, "diverged") for p in pairs)
         return LRFinderResult(first, "diverged", rest)
 
-    assert "2 of 3 repeats suggest nothing" in repeated(good, flat, flat).suggestion.reason
+    assert not repeated(good, flat, flat).suggestion
+    assert "2 of 3 repeats suggest nothing" in repeated(good, good[:5], good[:5]).suggestion.reason
     assert repeated(good, good, flat).suggestion
     assert "3 repeats" in repr(repeated(good, good, flat))
     assert " … " in repr(repeated(good, good, flat))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import RecordError, UsageError
 from ..files import digest, write_text
-from .rules import DEFAULT_RULE, RULES, Suggestion, smooth, suggest
+from .rules import CLEAR, DEFAULT_RULE, RULES, UNCLEAR, Suggestion, fall, read, smooth, suggest
 
 VERSION = 1
 
@@ -93,29 +93,38 @@ class LRFinderResult(List[Tuple[float, float]]):
         combined = self.combined.get(DEFAULT_RULE)
         if combined is not None:
             return Suggestion(DEFAULT_RULE, combined[0])
-        each = [suggest(DEFAULT_RULE, r.lrs, r.losses, r.momentum) for r in self.repeats]
-        silent = [found.reason for found in each if not found]
-        among = f"{len(silent)} of {len(each)} repeats suggest nothing: " if len(each) > 1 else ""
+        silent = [s.reason for s in (read(DEFAULT_RULE, r.lrs, r.losses, r.momentum) for r in self.repeats) if not s]
+        if 2 * len(silent) <= len(self.repeats) and self._fall < CLEAR:
+            return Suggestion(DEFAULT_RULE, None, UNCLEAR)
+        among = f"{len(silent)} of {len(self.repeats)} repeats suggest nothing: " if len(self.repeats) > 1 else ""
         return Suggestion(DEFAULT_RULE, None, f"{among}{silent[0]}")
 
     @property
+    def _fall(self) -> float:
+        """Of all repetitions together: noise that hides a fall in each may not hide it in all."""
+        pairs = [pair for repeat in self.repeats for pair in repeat]
+        return fall([lr for lr, _ in pairs], [loss for _, loss in pairs])
+
+    @property
     def combined(self) -> Dict[str, Tuple[float, float, float]]:
-        """Rule → (median, low, high) of its suggestions over all repetitions, for rules that at least half of them have
-        a suggestion of.
+        """Rule → (median, low, high) of its readings over all repetitions, where the loss falls by more than its noise
+        in all of them together, for rules that can read at least half of them.
 
         Low and high are an interval for the median by order statistics: of 95 % from six repetitions on; the extremes
         of fewer (n) cover it with a probability of 1 − 2^(1−n): 50 % of two, 75 % of three, 94 % of five."""
         from scipy.stats import binom
 
-        found = {}
+        found: Dict[str, Tuple[float, float, float]] = {}
+        if self._fall < CLEAR:
+            return found
         for rule in RULES:
-            given = [suggest(rule, r.lrs, r.losses, r.momentum).lr for r in self.repeats]
+            given = [read(rule, r.lrs, r.losses, r.momentum).lr for r in self.repeats]
             logs = np.log([lr for lr in given if lr is not None])
             if 2 * len(logs) < len(given) or len(logs) == 0:
                 continue
             outside = max(0, int(binom.ppf(0.025, len(logs), 0.5)) - 1)
             low, high = np.sort(logs)[[outside, -1 - outside]]
-            found[rule] = tuple(float(math.exp(x)) for x in (np.median(logs), low, high))
+            found[rule] = (math.exp(np.median(logs)), math.exp(low), math.exp(high))
         return found
 
     @property

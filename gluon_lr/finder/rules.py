@@ -15,7 +15,12 @@ import numpy as np
 from .stopping import divergence
 
 _FEWEST = 10
-_CLEAR = 5.0  # standard errors that count as a fall; by noise alone 2 curves in 1,000 fall so far
+# Standard errors that count as a fall; of 2,000 curves of normal noise alone five at most fall so far.
+CLEAR = 5.0
+UNCLEAR = (
+    "the loss never falls by more than its noise: use repeats, larger batches or a lower first rate, or look at the "
+    "net and the data"
+)
 
 
 class NoSuggestion(Exception):
@@ -48,13 +53,11 @@ class Curve:
         lrs: the rates, ascending, shape ``(n,)``.
         losses: smoothed, shape ``(n,)``.
         momentum: of the optimizer, or Adam's β₁; 0 where it has none.
-        noise: the standard error of each of ``losses``, shape ``(n,)``; default none.
     """
 
     lrs: np.ndarray
     losses: np.ndarray
     momentum: float = 0.0
-    noise: Optional[np.ndarray] = None
 
 
 def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -> np.ndarray:
@@ -72,39 +75,60 @@ def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) ->
         >>> smooth([0.1, 0.2, 0.4], [1.0, 1.0, 1.0]).round(6).tolist()
         [1.0, 1.0, 1.0]
     """
-    return _smooth(lrs, losses, width)[0]
+    smoothed, finite = _smooth(lrs, losses, width)[1:3]
+    return smoothed[finite]
 
 
-def _smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -> Tuple[np.ndarray, np.ndarray]:
-    """Smoothed losses and their standard errors, from the residuals' median distance and the weights."""
+def _smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -> Tuple[np.ndarray, ...]:
+    """Losses bounded by divergence, smoothed, which of them are finite, and the weights, a row each."""
     y = np.array(losses, float)
     finite = np.isfinite(y)
     if not finite.any():
-        return np.array([]), np.array([])
+        return y, y, finite, y
     highest = divergence(y[finite][:20].tolist())
     y = np.where(finite & (y < highest), y, highest)
     x = np.log(np.array(lrs, float))
     weights = np.exp(-0.5 * ((x[:, None] - x[None, :]) / width) ** 2)
     weights /= weights.sum(axis=1, keepdims=True)
-    smoothed = weights @ y
+    return y, weights @ y, finite, weights
+
+
+def fall(lrs: Sequence[float], losses: Sequence[float]) -> float:
+    """By how many standard errors the least smoothed loss lies below the mean where the rates are too low to matter.
+
+    Those are the rates up to a tenth of the least loss's, or where there are fewer than ten of them the first half of
+    the rates up to that. The errors follow from the median distance of losses from their smoothed values.
+
+    Args:
+        lrs, losses: as many of each, in any order: of one search, or of several together.
+
+    Example:
+        >>> fall([1e-3 * 1.2**i for i in range(30)], [2.0] * 15 + [2 - i / 10 for i in range(15)]) > 5
+        True
+    """
+    order = np.argsort(lrs, kind="stable")
+    rates = np.array(lrs, float)[order]
+    y, smoothed, _, weights = _smooth(rates, np.array(losses, float)[order])
+    least = int(np.argmin(smoothed)) if len(y) else 0
+    if least == 0:
+        return 0.0
+    before = y[rates <= rates[least] / 10]
+    if len(before) < 10:
+        before = y[: max(1, least // 2)]
     residuals = y - smoothed
     deviation = 1.4826 * np.median(np.abs(residuals - np.median(residuals)))
-    return smoothed[finite], (deviation * np.sqrt((weights**2).sum(axis=1)))[finite]
+    error = deviation * math.sqrt(1 / len(before) + (weights[least] ** 2).sum())
+    gained = float(before.mean() - smoothed[least])
+    return gained / error if error > 0 else math.copysign(math.inf, gained) if gained else 0.0
 
 
-def _fallen(curve: Curve) -> int:
-    """The index of the least loss, where the curve falls by more than its noise."""
-    losses = curve.losses
+def _fallen(losses: np.ndarray) -> int:
+    """The index of the least loss, where the curve falls at all."""
     if len(losses) < _FEWEST:
         raise NoSuggestion(f"{len(losses)} points are too few, expected at least {_FEWEST}: search over more rates")
     least = int(np.argmin(losses))
-    # The least of some dozen independent values lies below the first by up to four of its errors where nothing falls.
-    noise = 0.0 if curve.noise is None else _CLEAR * math.hypot(curve.noise[0], curve.noise[least])
-    if losses[0] - losses[least] <= max(noise, 1e-9 * abs(losses[0])):
-        raise NoSuggestion(
-            "the loss never falls by more than its noise: use larger batches, begin at a lower rate, or look at the "
-            "net and the data"
-        )
+    if losses[0] - losses[least] <= 1e-9 * abs(losses[0]):
+        raise NoSuggestion("the loss never falls: begin at a lower rate, or look at the net and the data")
     return least
 
 
@@ -116,7 +140,7 @@ def turn(curve: Curve) -> float:
     best lies between the two; both numbers were chosen on six tasks, and each task was also judged by what the other
     five chose (``benchmarks/finder_regret.py``). This form and the smoothing's width were chosen on the same six.
     """
-    least = _fallen(curve)
+    least = _fallen(curve.losses)
     if least == len(curve.losses) - 1:
         raise NoSuggestion(
             "the loss still falls at the last rate: search on (a higher lr_stop, more max_updates), or in finer steps "
@@ -127,20 +151,20 @@ def turn(curve: Curve) -> float:
 
 def steep(curve: Curve) -> float:
     """Where the loss falls fastest per ln(lr)."""
-    least = _fallen(curve)
+    least = _fallen(curve.losses)
     slope = np.gradient(curve.losses, np.log(curve.lrs))
     return float(curve.lrs[int(np.argmin(slope[: least + 1]))])
 
 
 def minimum(curve: Curve) -> float:
     """A tenth of the rate at the least loss."""
-    return float(curve.lrs[_fallen(curve)] / 10)
+    return float(curve.lrs[_fallen(curve.losses)] / 10)
 
 
 def valley(curve: Curve) -> float:
     """In the longest falling subsequence b … e: index b + ⌊(e−b)/3⌋ + ⌊⌊(e−b)/3⌋/2⌋."""
     losses = curve.losses
-    _fallen(curve)
+    _fallen(losses)
     length, start = [1] * len(losses), list(range(len(losses)))
     for i in range(1, len(losses)):
         for j in range(i):
@@ -155,7 +179,7 @@ def valley(curve: Curve) -> float:
 def slide(curve: Curve) -> float:
     """Slide an interval of 15 rungs back from the end while the gradients at its ends differ by more than 0.005; its
     left end."""
-    _fallen(curve)
+    _fallen(curve.losses)
     if len(curve.losses) <= 15:
         raise NoSuggestion(f"{len(curve.losses)} points are too few for an interval of 15: search over more rates")
     slope = np.gradient(curve.losses)
@@ -176,14 +200,19 @@ RULES: Dict[str, Callable[[Curve], float]] = {
 DEFAULT_RULE = "turn"
 
 
-def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
-    """What ``rule`` makes of a curve of raw losses; never raises for a curve, whatever its shape."""
-    smoothed, noise = _smooth(lrs, losses)
+def read(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
+    """What ``rule`` makes of a curve of raw losses, be its fall noise or not; never raises for a curve."""
     rates = np.array([lr for lr, loss in zip(lrs, losses) if math.isfinite(loss)], float)
     try:
-        return Suggestion(rule, RULES[rule](Curve(rates, smoothed, momentum, noise)))
+        return Suggestion(rule, RULES[rule](Curve(rates, smooth(lrs, losses), momentum)))
     except NoSuggestion as error:
         return Suggestion(rule, None, str(error))
+
+
+def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
+    """What ``rule`` makes of a curve of raw losses that falls by more than its noise; never raises for a curve."""
+    found = read(rule, lrs, losses, momentum)
+    return found if not found or fall(lrs, losses) >= CLEAR else Suggestion(rule, None, UNCLEAR)
 
 
 def momentum_of(optimizer: Any) -> float:

@@ -84,7 +84,8 @@ def test_repeats_see_a_fall_that_noise_hides_in_each():
     together = LRFinderResult(first, "diverged", rest)
     median, low, high = together.combined["turn"]
     assert together.suggestion.lr == median
-    assert 0.005 < low < high < 0.1
+    assert low <= median <= high
+    assert 0.005 < median < 0.05
 
 
 @pytest.mark.parametrize("last", [1e2, 1e4, 1e8, 1e20, math.inf, math.nan])

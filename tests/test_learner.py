@@ -61,6 +61,14 @@ def test_what_a_generator_gave_for_the_shapes_is_not_lost():
     assert [math.isfinite(learner.iteration(1e-6)) for _ in range(4)] == [True] * 4
 
 
+def test_an_endless_generator_goes_on_after_a_search():
+    endless = (batch for epoch in itertools.repeat(drawn()) for batch in epoch)
+    learner = Learner(net_with_batchnorm(), endless, mx.cpu())
+    assert len(LRFinder(learner).find(1e-4, 1.3, progress=False)) >= 20
+    assert math.isfinite(learner.iteration(0.1))
+    assert next(endless)
+
+
 def test_classes_are_counted_along_the_losss_axis():
     def learner(label):
         net = gluon.nn.Conv1D(5, 1, in_channels=2)  # to (16, 5 classes, 3 places)

@@ -104,8 +104,8 @@ class Learner:
             return sum(float(value.sum().asnumpy()) for value in losses) / size
 
     def close(self) -> None:
-        """Let go of the loader's iterator and with it of its worker processes."""
-        if self._batches is not None and hasattr(self._batches, "close"):
+        """Let go of the loader's iterator and with it of its worker processes; a generator that was given stays open."""
+        if self._batches is not self.data_loader and hasattr(self._batches, "close"):
             self._batches.close()
         self._batches = None
         self._held.clear()

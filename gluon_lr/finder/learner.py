@@ -104,7 +104,7 @@ class Learner:
             return sum(float(value.sum().asnumpy()) for value in losses) / size
 
     def close(self) -> None:
-        """Let go of the loader's iterator and with it of its worker processes; a generator that was given stays open."""
+        """Let go of the loader's iterator and its worker processes; a generator that was given stays open."""
         if self._batches is not self.data_loader and hasattr(self._batches, "close"):
             self._batches.close()
         self._batches = None

@@ -72,7 +72,6 @@ def sweep(
             found[spec.key] = find_record(folder, spec)
         except DamagedError as error:
             damaged.append(error)
-            log.warning("%s", error)
     missing = [spec for spec in specs if spec.key in found and not _complete(found[spec.key])]
     deaths = 0
     with bars(missing, folder, progress):

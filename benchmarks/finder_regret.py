@@ -203,7 +203,8 @@ def main():
     found = blocks()
     (FOLDER / "results.md").write_text("\n\n".join(found.values()) + "\n", encoding="utf-8")
     draw(FOLDER, TASKS, regrets(FOLDER, TASKS, BY_EYE), FOLDER / "regret.png")
-    draw(FOLDER, HELD_OUT, regrets(FOLDER, HELD_OUT, BY_EYE), FOLDER / "held_out.png")
+    if held_out := regrets(FOLDER, HELD_OUT, BY_EYE):
+        draw(FOLDER, HELD_OUT, held_out, FOLDER / "held_out.png")
     print("\n\n".join(found.values()))
     if options.readme:
         from gluon_lr.report.page import update_readme

@@ -8,6 +8,9 @@ from gluon_lr.records import read_records
 from gluon_lr.report.figures import new_figure, save_png
 
 
+NOTHING = "Not measured yet."
+
+
 def read_searches(folder, name, how="default"):
     """The finder's results on a task, a list entry a seed."""
     return [
@@ -79,6 +82,8 @@ def regret_table(folder, tasks, found, others=None):
 
     ``others`` is the default rule's regret with its numbers chosen on the other tasks, for a column of its own.
     """
+    if not found:
+        return NOTHING
     rules = [DEFAULT_RULE, *(rule for rule in RULES if rule != DEFAULT_RULE), "by eye"]
     head = ["task", "best rate, final loss", *rules]
     means = {rule: [] for rule in rules}
@@ -101,6 +106,8 @@ def regret_table(folder, tasks, found, others=None):
 def searches_table(folder, tasks, ways):
     """A line a task, a column a way to search: the default rule's median rate and mean regret."""
     true, rows = truths(folder, tasks), []
+    if not any(read_searches(folder, name, how) for name in true for how in ways[1:]):
+        return NOTHING
     means = {how: [] for how in ways}
     for name, (rates, losses) in true.items():
         rows.append([name])

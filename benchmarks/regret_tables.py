@@ -7,7 +7,6 @@ from gluon_lr.finder.rules import DEFAULT_RULE, smooth, suggest
 from gluon_lr.records import read_records
 from gluon_lr.report.figures import new_figure, save_png
 
-
 NOTHING = "Not measured yet."
 
 

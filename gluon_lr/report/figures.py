@@ -26,7 +26,7 @@ _LOOKS: Dict[str, Tuple[str, Any, str]] = {
     "adam": ("#AA3377", (0, (2, 2)), "*"),
     "one-cycle": ("#D55E00", (0, (4, 1, 1, 1)), "P"),
     "warm-restarts": ("#56B4E9", (0, (2, 1)), "X"),
-    "constant-warmup": ("#666666", (0, (6, 1, 1, 1)), "8"),
+    "constant-warmup": ("#666666", (0, (6, 1, 1, 1)), "d"),
     "batch-growth": ("#E69F00", "--", "s"),
     "plateau": ("#009E73", ":", "D"),
     "adaptive-momentum": ("#D55E00", (0, (4, 1, 1, 1)), "P"),

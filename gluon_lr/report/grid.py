@@ -137,6 +137,7 @@ def draw_map(records: Sequence[Record], updates_used: str = "lr_mean") -> Any:
         )  # fmt: skip
     ax.set_yscale("log")
     ax.set_xlabel("best epoch (by validation accuracy)")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylabel("mean learning rate of that epoch")
     ax.grid(alpha=0.3)
     if drawn is not None:

@@ -10,7 +10,7 @@ FOLDER = ROOT / "notebooks"
 RUN = runpy.run_path(str(FOLDER / "run.py"))
 NAMES = RUN["NAMES"]
 # The others' long trainings are not recorded yet.
-EXECUTED = ("lr_scheduling", "lr_finder", "beyond_the_rate")
+EXECUTED = ("lr_scheduling", "lr_finder", "choosing_a_schedule", "beyond_the_rate")
 
 
 @pytest.mark.slow

@@ -52,7 +52,14 @@ def execute(name, smoke=False, folder=HERE):
     if smoke:
         notebook.cells.insert(code[0] + 1, nbformat.v4.new_code_cell(SMOKE[name]))
     where = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, resources=where)
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=None,
+        record_timing=False,
+        coalesce_streams=True,  # of a progress bar only the last state is kept
+        resources=where,
+    )
     client.execute()
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
         if cell.execution_count != number:

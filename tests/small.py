@@ -1,4 +1,4 @@
-"""A small net, its data, and plain updates."""
+"""Small nets with their trainers and data, and plain updates."""
 
 import itertools
 
@@ -47,3 +47,58 @@ def everything(net, trainer):
     arrays = [a.asnumpy() for p in net.collect_params().values() for a in p.list_data()]
     optimizer = trainer.optimizer
     return arrays, optimizer.num_update, trainer.learning_rate, optimizer.rescale_grad
+
+
+OPTIMIZERS = [
+    ("sgd", {"momentum": 0.9, "wd": 1e-4}),
+    ("nag", {"momentum": 0.9}),
+    ("adam", {}),
+    ("nadam", {}),
+    ("rmsprop", {"centered": True}),
+    ("adagrad", {"learning_rate": 0.1}),
+    ("adadelta", {}),
+    ("ftrl", {}),
+    ("lamb", {}),
+    ("signum", {}),
+]
+
+
+def made(optimizer="sgd", params=None, contexts=None, hybridize=False, grad_req="write"):
+    mx.random.seed(1)
+    net = gluon.nn.HybridSequential()
+    net.add(gluon.nn.Dense(6, in_units=4), gluon.nn.BatchNorm(in_channels=6), gluon.nn.Dense(3, in_units=6))
+    net.initialize(init.Xavier(), ctx=contexts or mx.cpu())
+    net.collect_params().setattr("grad_req", grad_req)
+    if hybridize:
+        net.hybridize()
+    return net, gluon.Trainer(net.collect_params(), optimizer, dict(params or {}))
+
+
+def work(net, trainer, first, last, contexts=None):
+    """Updates ``first`` … ``last`` − 1, each on data of its own; the losses."""
+    loss, losses = gluon.loss.SoftmaxCrossEntropyLoss(), []
+    for step in range(first, last):
+        draw = np.random.default_rng(step)
+        X, y = mx.nd.array(draw.normal(size=(8, 4))), mx.nd.array(draw.integers(0, 3, 8))
+        pairs = list(
+            zip(
+                gluon.utils.split_and_load(X, contexts or [mx.cpu()]),
+                gluon.utils.split_and_load(y, contexts or [mx.cpu()]),
+            )
+        )
+        with autograd.record():
+            values = [loss(net(a), b) for a, b in pairs]
+        autograd.backward(values)
+        trainer.step(8)
+        losses.append(np.concatenate([value.asnumpy() for value in values]))
+    return np.array(losses)
+
+
+def state(net):
+    return {k: [a.asnumpy() for a in p.list_data()] for k, p in net._collect_params_with_prefix().items()}
+
+
+def assert_same(first, second):
+    for name in first:
+        for a, b in zip(first[name], second[name]):
+            np.testing.assert_array_equal(a, b, err_msg=name)

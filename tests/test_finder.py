@@ -81,7 +81,7 @@ def cut_short(raised, where, at, contexts):
                     yield batch
 
         with pytest.raises(raised, match="cut short"):
-            LRFinder(Learner(net, Loader(), contexts, loss, trainer)).find(1e-4, 1.3, progress=False)
+            LRFinder(Learner(net, Loader(), contexts, loss, trainer)).find(1e-4, 1.3, max_updates=12, progress=False)
         batches.epoch = 1
 
     return disturb
@@ -109,7 +109,7 @@ def test_nor_in_any_other_configuration(front_end, rule, scheduled, hybridize, c
     contexts = [mx.cpu(i) for i in range(count)]
     case = (front_end, rule, scheduled, hybridize, contexts)
     undisturbed = train_search_train(*case, disturb=lambda *_: None)
-    for at in (0, 3, 11):
+    for at in range(12):
         assert_identical(
             train_search_train(*case, disturb=cut_short(KeyboardInterrupt, "loss", at, contexts)), undisturbed
         )

@@ -52,7 +52,7 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     images, labels = train[: spec.limit], train_labels[: spec.limit]
     train_iter = ArrayBatches(images, labels, BATCH_SIZE, shuffle=True, seed=spec.seed)
     test_iter = ArrayBatches(test[: spec.limit], test_labels[: spec.limit], 1000)
-    net = lenet()
+    net = lenet(ctx)
     net.initialize(init.Xavier(), ctx=ctx)
     net.hybridize(static_alloc=True)
     net(nd.zeros((1, 1, 28, 28), ctx=ctx))  # schedules read all weights before the first update

@@ -85,7 +85,7 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     batch_size = spec.settings["batch_size"]
     train_iter = ArrayBatches(train[: spec.limit], train_labels[: spec.limit], batch_size, shuffle=True, seed=spec.seed)
     test_iter = ArrayBatches(test[: spec.limit], test_labels[: spec.limit], batch_size=1000)
-    net = lenet()
+    net = lenet(ctx)
     net.initialize(init.Xavier(), ctx=ctx)
     net.hybridize(static_alloc=True, static_shape=True)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()

@@ -26,7 +26,7 @@ def to_unit(images: np.ndarray) -> np.ndarray:
         >>> to_unit(np.array([0, 255], np.uint8)).tolist()
         [0.0, 1.0]
     """
-    return images.astype(np.float32) / np.float32(255)
+    return np.divide(images, np.float32(255), dtype=np.float32)
 
 
 def normalize_cifar10(images: np.ndarray) -> np.ndarray:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import mxnet as mx
 from mxnet.gluon import nn
+
+_BLOCK = 16  # channels that AVX-512 works on at once
+
+
+def _filled(F: Any, array: Any, axis: int, size: int) -> Any:
+    """``array`` of this size along ``axis``, with zeros up to the next multiple of :data:`_BLOCK`."""
+    if size % _BLOCK == 0:
+        return array
+    return F.concat(array, F.slice_axis(F.zeros_like(array), axis=axis, begin=0, end=-size % _BLOCK), dim=axis)
 
 
 class FoldedConvPool(nn.HybridBlock):
@@ -24,10 +33,8 @@ class FoldedConvPool(nn.HybridBlock):
     Args:
         channels, in_channels: the convolution's, before folding.
         kernel_size, padding: pixels.
-        fold_in, fold_out: rows a channel holds in the input and in the output, before pooling twice as many.
+        fold_in, fold_out: rows that a channel holds in the input, 1 for images, and in the output.
     """
-
-    _BLOCK = 16
 
     def __init__(
         self,
@@ -42,58 +49,47 @@ class FoldedConvPool(nn.HybridBlock):
         super().__init__(**kwargs)
         self._shape = (channels, in_channels, kernel_size, kernel_size)
         self._padding, self._fold_in, self._fold_out = padding, fold_in, fold_out
+        self._filters = channels * fold_out
+        # Whole folds that the 2·fold_out neighbouring rows of the convolution see; the pooled pair; columns.
+        self._kernel = (-(-(kernel_size + 2 * fold_out - 1) // fold_in), 2, kernel_size)
         with self.name_scope():
             self.weight = self.params.get("weight", shape=self._shape)
             self.bias = self.params.get("bias", shape=(channels,), init="zeros")
 
     def hybrid_forward(self, F: Any, x: Any, weight: Any, bias: Any) -> Any:
         modern = mx.util.is_np_array()
-        x, weight, bias = (array.as_nd_ndarray() for array in (x, weight, bias)) if modern else (x, weight, bias)
-        F = mx.nd if isinstance(x, mx.nd.NDArray) else mx.sym
-        where = {"ctx": x.context} if F is mx.nd else {}
-        k, step = self._shape[2], 2 * self._fold_out // self._fold_in
+        if modern:
+            x, weight, bias = (array.as_nd_ndarray() for array in (x, weight, bias))
         if self._fold_in == 1:
             x = F.expand_dims(x, axis=3)
-        folded = self._folded(F, weight, where)
-        bias = F.concat(*[bias] * self._fold_out, dim=0)
-        idle = -self._shape[0] * self._fold_out % self._BLOCK
-        if idle:
-            bias = F.concat(bias, F.zeros((idle,), **where), dim=0)
-        pad = (self._padding // self._fold_in, 1, self._padding)
-        kernel = (self._rows // self._fold_in, 2, k)
-        filters = self._shape[0] * self._fold_out + idle
-        x = F.Convolution(x, folded, bias, kernel=kernel, stride=(step, 1, 1), pad=pad, num_filter=filters)
+        x = F.Convolution(
+            x,
+            self._folded(F, weight),
+            _filled(F, F.concat(*[bias] * self._fold_out, dim=0), 0, self._filters),
+            num_filter=-(-self._filters // _BLOCK) * _BLOCK,
+            kernel=self._kernel,
+            stride=(2 * self._fold_out // self._fold_in, 1, 1),
+            pad=(self._padding // self._fold_in, 1, self._padding),
+        )
         x = F.Pooling(x, kernel=(1, 2, 2), stride=(1, 2, 2), pool_type="max")
         return x.as_np_ndarray() if modern else x
 
-    @property
-    def _rows(self) -> int:
-        """Rows of the input that ``2·fold_out`` neighbouring rows of the convolution see, in whole folds."""
-        rows = self._shape[2] + 2 * self._fold_out - 1
-        return -(-rows // self._fold_in) * self._fold_in
-
-    def _folded(self, F: Any, weight: Any, where: Dict[str, Any]) -> Any:
+    def _folded(self, F: Any, weight: Any) -> Any:
         """The weights moved down by 0, 1, …, 2·fold_out − 1 rows among zeros, in the folded kernel's shape."""
         channels, in_channels, k, _ = self._shape
-        moved, rows = 2 * self._fold_out, self._rows
+        moved, rows = 2 * self._fold_out, self._kernel[0] * self._fold_in
         flat = F.reshape(weight, shape=(channels, in_channels, k * k))
-        # Zeros that end one row too late: cut into lines of that many rows, each copy begins a row below the last.
-        late = F.zeros((channels, in_channels, k * (rows + 1 - k)), **where)
+        # Zeros that end one row too late: cut into lines of ``rows`` rows, each copy begins a row below the last.
+        late = F.slice_axis(F.zeros_like(flat), axis=2, begin=0, end=k * (rows + 1 - k))
         lines = F.slice_axis(F.concat(*[flat, late] * moved, dim=2), axis=2, begin=0, end=moved * rows * k)
         # Of what is folded, one is 1, and MXNet transposes six axes at most.
         split = (channels, in_channels * self._fold_out, 2, rows // self._fold_in, self._fold_in, k)
         order = (0, 4, 1, 3, 2, 5) if self._fold_out == 1 else (1, 0, 4, 3, 2, 5)
-        inputs, outputs = in_channels * self._fold_in, channels * self._fold_out
-        kernel = (rows // self._fold_in, 2, k)
         # The kernel's second half meets the pooled pair's first row; pooling gives a tie to the first, as the book's.
-        lines = F.reverse(F.reshape(lines, shape=split), axis=2)
-        folded = F.reshape(F.transpose(lines, axes=order), shape=(outputs, inputs, *kernel))
-        if inputs > 1 and inputs % self._BLOCK:
-            idle = -inputs % self._BLOCK
-            folded, inputs = F.concat(folded, F.zeros((outputs, idle, *kernel), **where), dim=1), inputs + idle
-        if outputs % self._BLOCK:
-            folded = F.concat(folded, F.zeros((-outputs % self._BLOCK, inputs, *kernel), **where), dim=0)
-        return folded
+        lines = F.transpose(F.reverse(F.reshape(lines, shape=split), axis=2), axes=order)
+        inputs = in_channels * self._fold_in
+        folded = F.reshape(lines, shape=(self._filters, inputs, *self._kernel))
+        return _filled(F, folded if inputs == 1 else _filled(F, folded, 1, inputs), 0, self._filters)
 
 
 def lenet(ctx: Optional[mx.Context] = None) -> nn.HybridSequential:

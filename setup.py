@@ -19,7 +19,7 @@ CLUSTER = ["dask[distributed]"]
 
 setup(
     name="gluon_lr",
-    version="1.0.0",
+    version="1.1.0",
     description="Learning-rate schedules and a learning-rate finder for MXNet Gluon, with evidence",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -6,7 +6,7 @@ Names load when they are first used: importing the package touches no data, swit
 from importlib import import_module
 from typing import Any, List
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 _ROOMS = {
     "comparing": ("compare",),

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
+from . import __version__
 from .errors import DamagedError, RecordError
 from .files import digest, write_text
 
@@ -219,6 +220,7 @@ def environment(ctx: Any) -> Dict[str, Any]:
 
     return {
         "python": platform.python_version(),
+        "gluon_lr": __version__,
         "mxnet": mx.__version__,
         "numpy": np.__version__,
         "platform": platform.platform(),

@@ -51,7 +51,7 @@ def test_a_run_is_recorded_whole(tmp_path):
     record = execute(spec, build, tmp_path)
     assert read_record(record_path(tmp_path, spec)).history == record.history
     assert (record.status, record.epochs, record.spec) == ("finished", 3, spec.as_dict())
-    assert {"python", "mxnet", "numpy", "processor", "threads", "context"} <= set(record.environment)
+    assert {"python", "gluon_lr", "mxnet", "numpy", "processor", "threads", "context"} <= set(record.environment)
     assert [p.name for p in (tmp_path / "runs").iterdir()] == [f"{spec.key}.json"]
 
 

@@ -109,10 +109,13 @@ def update_readme(path: Path, blocks: "dict[str, str]") -> None:
 
 
 def environments(records: Sequence[object]) -> List[str]:
-    """One line a distinct machine and set of versions that the records were made with."""
+    """One line a distinct machine and set of versions that the records were made with.
+
+    gluon_lr 1.0.0 did not write its own version down.
+    """
     lines = {
         "{processor}, {cores} cores, {threads} thread a run, {context}, Python {python}, MXNet {mxnet}, "
-        "NumPy {numpy}".format(**record.environment)
+        "NumPy {numpy}, gluon_lr {gluon_lr}".format(**{"gluon_lr": "1.0.0", **record.environment})
         for record in records
         if record.environment
     }

@@ -9,8 +9,6 @@ from conftest import ROOT
 FOLDER = ROOT / "notebooks"
 RUN = runpy.run_path(str(FOLDER / "run.py"))
 NAMES = RUN["NAMES"]
-# The others' long trainings are not recorded yet.
-EXECUTED = ("lr_scheduling", "lr_finder", "choosing_a_schedule", "beyond_the_rate")
 
 
 @pytest.mark.slow
@@ -26,7 +24,7 @@ def test_a_notebook_that_warns_or_is_out_of_order_is_not_accepted():
     assert "RuntimeWarning" in RUN["unlisted_warning"]({"name": "stderr", "text": "RuntimeWarning: overflow\n"})
 
 
-@pytest.mark.parametrize("name", EXECUTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_committed_notebooks_were_executed_whole_and_show_their_pictures(name):
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)

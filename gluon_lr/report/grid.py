@@ -113,6 +113,10 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
         for rate, cell in rates.items():
             ax.plot([rate] * len(cell), list(scores(cell).values()), ".", color=style["color"], alpha=0.4, ms=4)
     ax.set_xscale("log")
+    tried = sorted({rate for rates in cells(records).values() for rate in rates})
+    if tried and tried[-1] < 100 * tried[0]:  # within two decades powers of ten say too little
+        ax.set_xticks(tried, [f"{rate:g}" for rate in tried])
+        ax.minorticks_off()
     ax.set_xlabel("learning rate (a schedule's greatest)")
     ax.set_ylabel("test accuracy at the best epoch")
     ax.set_title(title, fontsize=10)

@@ -30,7 +30,7 @@ tutorial: $(VENV)/chapter.ready
 beyond: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.beyond --out my_runs/beyond $(ARGS)
 
-# Everything that the committed chapter_runs/ holds; about five hours on two cores.
+# Everything that the committed chapter_runs/ holds; about seven hours on two cores.
 evidence: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --seeds 0-4
 	$(BIN)/python -m gluon_lr.chapter --out chapter_runs --reading per-update --only multi-factor --seeds 0-2

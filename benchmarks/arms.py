@@ -307,8 +307,8 @@ def scheduler_calls():
 ARMS = {
     "ours": lambda: ours(None),
     # An even number of runs, so that what is compared is two cores against one and not a core left over.
-    "ours-two-jobs": lambda: ours(2, runs=4, epochs=2),
-    "ours-one-job": lambda: ours(1, runs=4, epochs=2),
+    "ours-two-jobs": lambda: ours(2, runs=4, epochs=EPOCHS),
+    "ours-one-job": lambda: ours(1, runs=4, epochs=EPOCHS),
     "d2l": d2l_loop,
     "pytorch": lambda: pytorch(False),
     "pytorch-compiled": lambda: pytorch(True),

@@ -3,7 +3,6 @@
 Machines are noisy: absolute times are saved but only ratios within a round are quoted.
 """
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -11,12 +10,16 @@ import sys
 import time
 from pathlib import Path
 
+from gluon_lr.cli import Parser, choice_list, file, positive_int, readme, run
+from gluon_lr.errors import UsageError
+from gluon_lr.report.page import update_readme
+
 HERE = Path(__file__).resolve().parent
 INTERLEAVED = ["ours", "d2l", "pytorch", "pytorch-compiled", "ours-two-jobs", "ours-one-job"]
 REPEATED = ["imports", "first-update", "floor", "memory", "finder", "scheduler-calls"]
 
 
-def run(name):
+def measure_arm(name):
     """One arm in a process of its own; None where it does not run on this machine."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(HERE / "arms.py"), name], capture_output=True, text=True, check=False
@@ -27,13 +30,15 @@ def run(name):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measure(rounds):
-    """Every arm's results, a list a name."""
-    results = {name: [] for name in INTERLEAVED + REPEATED}
+def measure(rounds, arms):
+    """The results of these arms, in turn, round after round; a list a name."""
+    results = {name: [] for name in arms}
     for i in range(rounds):
-        for name in INTERLEAVED + (REPEATED if i == 0 else REPEATED[:3]):
+        for name in arms:
+            if i and name in REPEATED[3:]:
+                continue  # steady, or repeated within the arm
             started = time.perf_counter()
-            results[name].append(run(name))
+            results[name].append(measure_arm(name))
             print(f"round {i + 1}/{rounds}: {name}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return results
 
@@ -95,28 +100,48 @@ def machine():
     return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
-def main():
-    """Measure, print, save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=HERE / "results.json")
-    parser.add_argument("--readme", type=Path, help="also rewrite the generated block of this Markdown file")
+def read(path):
+    """What was measured and saved there.
+
+    Raises:
+        UsageError: it is not there, or not whole.
+    """
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        table(saved["results"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: holds no whole measurement ({error!r}): measure all arms to make one") from error
+    return saved
+
+
+def main(argv=None):
+    """Measure, print, save; the exit code."""
+    parser = Parser(prog="benchmarks/bench.py", description=__doc__)
+    parser.add_argument("--rounds", type=positive_int, default=3)
+    every = INTERLEAVED + REPEATED
+    parser.add_argument(
+        "--arms", type=choice_list(every), default=every, help="only some of " + ",".join(every) + "; the rest as saved"
+    )
+    parser.add_argument("--out", type=file, default=HERE / "results.json")
+    parser.add_argument(
+        "--readme", type=readme(["bench"]), help="also rewrite the generated block of this Markdown file"
+    )
     parser.add_argument("--report-only", action="store_true", help="measure nothing; read what was saved")
-    options = parser.parse_args()
-    if options.report_only:
-        saved = json.loads(options.out.read_text(encoding="utf-8"))
-    else:
-        saved = {"machine": machine(), "results": measure(options.rounds)}
+    options = parser.parse_args(argv)
+    results = read(options.out)["results"] if options.arms != every and not options.report_only else {}
+    if not options.report_only:
+        results.update(measure(options.rounds, options.arms))
+        saved = {"machine": machine(), "results": results}
         options.out.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+    saved = read(options.out)
     rows = table(saved["results"])
     text = f"Measured on: {saved['machine']}\n\n{markdown(rows)}\n"
     options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
     if options.readme:
-        from gluon_lr.report.page import update_readme
-
         update_readme(options.readme, {"bench": markdown(rows[:RATIOS])})
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -9,15 +9,15 @@ and other ways to search, came after that. Records and searches are kept in ``be
 call does only what is missing.
 """
 
-import argparse
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from regret_tables import draw, left_out, regret_table, regrets, searches_table
 
+from gluon_lr.cli import Parser, choice_list, positive_int, readme, run
 from gluon_lr.records import RunSpec
+from gluon_lr.report.page import update_readme
 from gluon_lr.runs import Ingredients, seed_everything
 from gluon_lr.sweep import sweep
 
@@ -72,6 +72,7 @@ SEARCHES = {
     "times 1.3": {"lr_multiplier": 1.3},
     "5 repeats": {"repeats": 5},
 }
+BLOCKS = ("finder-regret", "finder-held-out", "finder-searches")
 SLOW = ("times 1.05", "5 repeats")  # for the small nets only; half an hour of ResNets otherwise
 OPTIMIZERS = {
     "sgd": ("sgd", {}),
@@ -172,26 +173,27 @@ def search(name, seed, how):
 def blocks():
     """The README's generated blocks, of what is in the folder."""
     chosen, held_out = regrets(FOLDER, TASKS, BY_EYE), regrets(FOLDER, HELD_OUT, BY_EYE)
-    return {
-        "finder-regret": regret_table(FOLDER, TASKS, chosen, left_out(FOLDER, TASKS)),
-        "finder-held-out": regret_table(FOLDER, HELD_OUT, held_out),
-        "finder-searches": searches_table(FOLDER, EVERY, list(SEARCHES)),
-    }
+    tables = (
+        regret_table(FOLDER, TASKS, chosen, left_out(FOLDER, TASKS)),
+        regret_table(FOLDER, HELD_OUT, held_out),
+        searches_table(FOLDER, EVERY, list(SEARCHES)),
+    )
+    return dict(zip(BLOCKS, tables))
 
 
-def main():
-    """Train, search, tell."""
+def main(argv=None):
+    """Train, search, tell; the exit code."""
     from joblib import Parallel, delayed, parallel_config
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", default=",".join(EVERY), help="some of " + ",".join(EVERY))
-    parser.add_argument("--seeds", type=int, default=2)
+    parser = Parser(prog="benchmarks/finder_regret.py", description=__doc__)
+    parser.add_argument(
+        "--tasks", type=choice_list(list(EVERY)), default=list(EVERY), help="some of " + ",".join(EVERY)
+    )
+    parser.add_argument("--seeds", type=positive_int, default=2, help="how many, from 0 (default 2)")
     parser.add_argument("--report-only", action="store_true", help="train nothing; read what was saved")
-    parser.add_argument("--readme", type=Path, help="also rewrite the generated blocks of this Markdown file")
-    options = parser.parse_args()
-    tasks = options.tasks.split(",")
-    if unknown := [name for name in tasks if name not in EVERY]:
-        parser.error(f"unknown task {unknown[0]!r}: expected some of {','.join(EVERY)}")
+    parser.add_argument("--readme", type=readme(BLOCKS), help="also rewrite the generated blocks of this Markdown file")
+    options = parser.parse_args(argv)
+    tasks = options.tasks
     if not options.report_only:
         wanted = [
             (name, seed, how) for how in SEARCHES for name in tasks for seed in range(options.seeds)
@@ -207,10 +209,9 @@ def main():
         draw(FOLDER, HELD_OUT, held_out, FOLDER / "held_out.png")
     print("\n\n".join(found.values()))
     if options.readme:
-        from gluon_lr.report.page import update_readme
-
         update_readme(options.readme, found)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

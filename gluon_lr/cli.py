@@ -56,6 +56,8 @@ def positive_int(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number; expected 1 or more") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small; expected 1 or more")
+    if value > 1_000_000:
+        raise argparse.ArgumentTypeError(f"{value} is too large; expected 1,000,000 at most")
     return value
 
 
@@ -109,6 +111,14 @@ def folder(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise argparse.ArgumentTypeError(f"cannot find {text!r}: {error}; expected a folder's name") from error
+
+
+def file(text: str) -> Path:
+    """A file's name, there or not, for ``type=``; no folder's."""
+    path = folder(text)
+    if not path.name or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; expected a file's name")
+    return path
 
 
 def readme(blocks: Sequence[str]) -> Callable[[str], Path]:

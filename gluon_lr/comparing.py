@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from .errors import UsageError
-from .records import Record, RunSpec, results_csv
+from .errors import RecordError, UsageError
+from .records import Record, RunSpec, find_record, results_csv
 from .runs import Ingredients
 from .sweep import sweep
 
@@ -98,7 +98,8 @@ def compare(
 
     Raises:
         UsageError: no schedules, seeds or rates, or data of another form.
-        RecordError: ``out`` holds records of other settings under the same names.
+        RecordError: ``out`` holds records of other settings under the same names, or of other data: other numbers of
+            batches, or, for :class:`~gluon_lr.data.ArrayBatches`, other images or labels.
 
     Example:
         >>> import tempfile
@@ -148,6 +149,8 @@ def compare(
     ]
     build = functools.partial(_build, make_net, data, dict(schedules), loss)
     folder = Path(out)
+    if not fresh:
+        _require_same_data(folder, [spec for spec in specs if spec.seed == specs[0].seed], data)
     records = sweep(specs, build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
     return Comparison(records, folder, _write_report(folder, records))
 
@@ -205,7 +208,11 @@ def _build(
         test_iter,
         gluon.loss.SoftmaxCrossEntropyLoss() if loss is None else loss,
         gluon.Trainer(net.collect_params(), spec.settings["optimizer"], params),
-        {"name": "the user's own", "edition": "the user's own"},
+        {
+            "name": "the user's own",
+            "edition": "the user's own",
+            "contents": _contents(train_iter, valid_iter, test_iter),
+        },
         valid_iter=valid_iter,
         classes=classes,
     )
@@ -220,6 +227,40 @@ def _loaders(data: Data, seed: int) -> Tuple[Any, Any, Any]:
     if not callable(data) and hasattr(train_iter, "seed"):
         train_iter.seed, train_iter.epoch = seed, 0
     return train_iter, made[1] if len(made) == 3 else None, test_iter
+
+
+def _contents(*loaders: Any) -> List[str]:
+    """What the loaders hold, as text: what is cheap to know without going through them."""
+    from .data.batches import ArrayBatches
+    from .files import array_digest
+
+    told = []
+    for loader in loaders:
+        text = f"{len(loader)} batches" if hasattr(loader, "__len__") else type(loader).__name__
+        if isinstance(loader, ArrayBatches):
+            digests = (array_digest(array)[:16] for array in (loader.images, loader.labels))
+            text += " of {}, SHA-256 {}, {}".format(loader.batch_size, *digests)
+        told.append(text)
+    return told
+
+
+def _require_same_data(folder: Path, specs: Sequence[RunSpec], data: Data) -> None:
+    """Refuse records that were made on other data: a function's source does not tell what it reads.
+
+    Raises:
+        RecordError: naming the first.
+    """
+    found = [record for record in (find_record(folder, spec) for spec in specs) if record is not None]
+    made_on = [record for record in found if "contents" in record.data]
+    if not made_on:
+        return
+    now = _contents(*_loaders(data, specs[0].seed))
+    for record in made_on:
+        if record.data["contents"] != now:
+            raise RecordError(
+                f"{record.path}: was made on other data ({'; '.join(record.data['contents'])}) than are given now "
+                f"({'; '.join(now)}). Have it made anew (fresh=True) or name another output folder (out=)"
+            )
 
 
 def _draw_best(records: Sequence[Record]) -> Any:

@@ -11,6 +11,8 @@ import uuid
 from pathlib import Path
 from typing import Any, BinaryIO, Iterator
 
+import numpy as np
+
 from .errors import OutputError
 
 
@@ -63,6 +65,13 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()
+
+
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 of an array's type, shape and content."""
+    described = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    described.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    return described.hexdigest()
 
 
 def writable_folder(folder: Path) -> Path:

@@ -7,6 +7,8 @@ from typing import Any, Optional, Tuple
 import mxnet as mx
 from mxnet.gluon import nn
 
+from .errors import UsageError
+
 _BLOCK = 16  # channels that AVX-512 works on at once
 
 
@@ -34,6 +36,9 @@ class FoldedConvPool(nn.HybridBlock):
         channels, in_channels: the convolution's, before folding.
         kernel_size, padding: pixels.
         fold_in, fold_out: rows that a channel holds in the input, 1 for images, and in the output.
+
+    Raises:
+        UsageError: the geometry is none that this can fold, as LeNet's two are.
     """
 
     def __init__(
@@ -47,11 +52,22 @@ class FoldedConvPool(nn.HybridBlock):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        rows = -(-(kernel_size + 2 * fold_out - 1) // fold_in) * fold_in  # that 2·fold_out neighbouring ones see
+        if (
+            (fold_out > 1 and in_channels > 1)
+            or padding % fold_in
+            or 2 * fold_out % fold_in
+            or rows >= 2 * kernel_size
+            or any(-size % _BLOCK > size > 1 for size in (channels * fold_out, in_channels * fold_in))
+        ):
+            raise UsageError(
+                f"cannot fold {in_channels} into {channels} channels, {kernel_size} pixels, padding {padding}, rows "
+                f"{fold_in} into {fold_out}: use Gluon's Conv2D and MaxPool2D"
+            )
         self._shape = (channels, in_channels, kernel_size, kernel_size)
         self._padding, self._fold_in, self._fold_out = padding, fold_in, fold_out
         self._filters = channels * fold_out
-        # Whole folds that the 2·fold_out neighbouring rows of the convolution see; the pooled pair; columns.
-        self._kernel = (-(-(kernel_size + 2 * fold_out - 1) // fold_in), 2, kernel_size)
+        self._kernel = (rows // fold_in, 2, kernel_size)  # folds of rows, the pooled pair, columns
         with self.name_scope():
             self.weight = self.params.get("weight", shape=self._shape)
             self.bias = self.params.get("bias", shape=(channels,), init="zeros")

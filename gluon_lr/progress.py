@@ -108,6 +108,7 @@ class _Bars:
             self._slots.pop(key)
 
     def close(self) -> None:
+        self.refresh()  # the last epochs may have come since the last look
         for key in list(self._lines):
             self._close(key)
         self._overall.close()

@@ -11,7 +11,7 @@ import platform
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import __version__
 from .errors import DamagedError, RecordError
@@ -171,7 +171,7 @@ def find_record(folder: Path, spec: RunSpec) -> Optional[Record]:
         differ = sorted(k for k, v in spec.as_dict().items() if record.spec.get(k) != v)
         raise RecordError(
             f"{path}: was made with other {', '.join(differ)} than asked for. "
-            "Use --fresh to make it anew, or another --out"
+            "Have it made anew (--fresh, fresh=True) or name another output folder (--out, out=)"
         )
     return record
 
@@ -187,6 +187,37 @@ def read_records(folder: Path) -> List[Record]:
         except RecordError as error:
             logging.getLogger(__name__).warning("left out: %s", error)
     return records
+
+
+def of_one_size(records: Sequence[Record]) -> Tuple[List[Record], List[str]]:
+    """The records that may stand in one table, and a note on each group of others.
+
+    Those are of the size that most of them have: epochs, images, and the preset where a study has some. A record of
+    other epochs beside them would pass for one more seed.
+    """
+    groups: Dict[Tuple[int, Optional[int], str], List[Record]] = {}
+    for record in records:
+        spec = record.spec
+        size = (spec["epochs"], spec["limit"], json.dumps(spec["settings"].get("preset"), sort_keys=True))
+        groups.setdefault(size, []).append(record)
+    if len(groups) < 2:
+        return list(records), []
+    (kept, *others) = sorted(groups, key=lambda size: (-len(groups[size]), -size[0]))
+    notes = []
+    for epochs, limit, preset in others:
+        group = groups[epochs, limit, preset]
+        images = "" if limit is None else f" and {limit} images"
+        other = ", of another preset" if preset != kept[2] else ""
+        notes.append(
+            f"left out: {len(group)} record{'s' if len(group) > 1 else ''} of {epochs} epochs{images}{other}, which do "
+            f"not compare with the {len(groups[kept])} others: an output folder of their own would show them"
+        )
+    return groups[kept], notes
+
+
+def read_comparable(folder: Path) -> Tuple[List[Record], List[str]]:
+    """What :func:`of_one_size` makes of the records below ``folder``."""
+    return of_one_size(read_records(folder))
 
 
 def results_csv(records: Iterable[Record]) -> str:

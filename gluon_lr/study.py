@@ -14,7 +14,7 @@ from .data.fetch import obtain
 from .data.sources import Dataset
 from .errors import RecordError, UsageError
 from .files import writable_folder
-from .records import Record, RunSpec, read_record, read_records
+from .records import Record, RunSpec, read_comparable, read_record
 from .report.comparison import arms_table
 from .runs import Build
 from .sweep import cluster, sweep
@@ -108,6 +108,8 @@ def run_study(
     if contexts:
         print(f"trained on {', '.join(contexts)}")
     page = write_report(folder, options.quick)
+    for note in read_comparable(folder)[1]:
+        log.warning("%s", note)
     if tracking is not None:
         tracking.figures(sorted((folder / "figures").glob("*.png")))
         print(f"MLflow: {tracking.uri}")
@@ -129,7 +131,7 @@ def run_comparison(
     if not options.report_only:
         obtain(dataset, options.data_dir)  # once, here, rather than in every worker at the same time
     code = run_study(options, specs, build, write_report)
-    table = arms_table(read_records(output_folder(options)), "QUICK RUN" if options.quick else "The last epoch")
+    table = arms_table(read_comparable(output_folder(options))[0], "QUICK RUN" if options.quick else "The last epoch")
     print(f"\n{table.caption}\n{table.markdown()}")
     return code
 

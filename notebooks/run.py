@@ -30,6 +30,7 @@ SMOKE = {
         "larger_epochs, larger_images, larger_seeds, samples = 1, 256, [0, 1], 2000"
     ),
 }
+PROGRESS = r"\d+%\|.*\||\d+(epoch|update)s? \["
 # Said by MXNet 1.9.1 about the Python and NumPy that it runs on.
 KNOWN_WARNINGS = (
     r"`np\.bool` is a deprecated alias",
@@ -61,6 +62,16 @@ def execute(name, smoke=False, folder=HERE):
         resources=where,
     )
     client.execute()
+    check(notebook, name)
+    return notebook
+
+
+def check(notebook, name):
+    """Refuse a notebook whose cells were executed in another order, or that warned.
+
+    Raises:
+        RuntimeError: naming the cell.
+    """
     for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
         if cell.execution_count != number:
             raise RuntimeError(f"{name}: cell {number} was executed as number {cell.execution_count}")
@@ -68,22 +79,25 @@ def execute(name, smoke=False, folder=HERE):
             told = unlisted_warning(output)
             if told:
                 raise RuntimeError(f"{name}: cell {number} warns: {told}")
-    return notebook
 
 
 def unlisted_warning(output):
-    """The first warning in an output that is not among the known ones; None if there is none."""
+    """The first line on standard error that is neither a known warning, with the indented line of code below it, nor a
+    progress bar; None if there is none. A library's log messages come there too, without the word."""
     if output.get("name") != "stderr":
         return None
-    for line in output["text"].splitlines():
-        if re.search(r"Warning\b", line) and not any(re.search(known, line) for known in KNOWN_WARNINGS):
+    for line in re.split("[\r\n]", output["text"]):
+        known = not line.strip() or line[0].isspace() or re.search(PROGRESS, line)
+        if not known and not any(re.search(warning, line) for warning in KNOWN_WARNINGS):
             return line
     return None
 
 
 def main():
     """The command line; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="some of " + ", ".join(NAMES))
     parser.add_argument("--smoke", action="store_true", help="in small, in an empty folder; keep nothing")
     options = parser.parse_args()

@@ -324,6 +324,15 @@ def tests(folder, *arguments):
     return {"cases": count["tests"] - count["skipped"], "lost": count["failures"] + count["errors"]}
 
 
+CAMPAIGNS = {
+    "kill -9": lambda folder: kill_minus_9(folder, 20, seeds=range(12), epochs=12),
+    "fuzz": lambda folder: fuzz(folder, 100_000),
+    "soak": lambda folder: soak(folder, 500),
+    "command lines": lambda folder: tests(folder, "tests/test_cli.py", "-k", "wrong_value or itself"),
+    "fault tests": lambda folder: tests(folder, "-m", "fault", "tests", "--ignore=tests/test_cli.py"),
+}
+
+
 def markdown(record):
     """The README's table of a full run."""
     kills, soaked = record["kill -9"], record["soak"]
@@ -364,18 +373,15 @@ def main():
         update_readme(sys.argv[2], {"reliability": markdown(json.loads(RECORD.read_text(encoding="utf-8")))})
         return 0
 
+    unknown = [name for name in sys.argv[1:] if name not in CAMPAIGNS]
+    if unknown:
+        print(f"unknown campaign {unknown[0]!r}: expected some of {', '.join(map(repr, CAMPAIGNS))}", file=sys.stderr)
+        return 2
     record = json.loads(RECORD.read_text(encoding="utf-8")) if sys.argv[1:] else {"made": {}}
-    campaigns = {
-        "kill -9": lambda folder: kill_minus_9(folder, 20, seeds=range(12), epochs=12),
-        "fuzz": lambda folder: fuzz(folder, 100_000),
-        "soak": lambda folder: soak(folder, 500),
-        "command lines": lambda folder: tests(folder, "tests/test_cli.py", "-k", "wrong_value or itself"),
-        "fault tests": lambda folder: tests(folder, "-m", "fault", "tests", "--ignore=tests/test_cli.py"),
-    }
-    for name in sys.argv[1:] or campaigns:
+    for name in sys.argv[1:] or CAMPAIGNS:
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            record[name] = campaigns[name](Path(folder))
+            record[name] = CAMPAIGNS[name](Path(folder))
         record["made"][name] = f"{time.strftime('%Y-%m-%d')}, {processor()}, {os.cpu_count()} cores"
         print(f"{name}: {record[name]}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT, run_module
@@ -16,7 +17,7 @@ from gluon_lr.chapter import BATCH_SIZE, RUNS, specifications
 from gluon_lr.chapter.published import PUBLISHED, claims
 from gluon_lr.chapter.readme import blocks
 from gluon_lr.chapter.report import inside, results_table, select, write_report
-from gluon_lr.records import COLUMNS, read_records, results_csv
+from gluon_lr.records import COLUMNS, read_records, results_csv, write_record
 from gluon_lr.report.page import block, with_block
 from gluon_lr.stats import Claim, compare_paired, holm, judge, mean_interval, prediction_interval
 
@@ -105,6 +106,25 @@ def test_the_page_stands_alone(tmp_path):
     assert (tmp_path / "results.csv").read_text() == results_csv(read_records(tmp_path))
 
 
+def test_trainings_of_another_size_stand_in_no_table_beside_the_others(tmp_path):
+    """Three epochs, and a slice of the images, made in the folder of the evidence: they would pass for more seeds."""
+    import shutil
+
+    shutil.copytree(ROOT / "chapter_runs" / "runs", tmp_path / "runs")
+    write_report(tmp_path)
+    before = (tmp_path / "results.csv").read_bytes()
+    whole = next(r for r in read_records(tmp_path) if r.spec["run"] == "cosine")
+    for spec in (
+        *specifications(["cosine"], "as-printed", [100, 101], 3),
+        *specifications(["cosine"], "as-printed", [102], 40, limit=256),
+    ):
+        write_record(tmp_path, spec, replace(whole, spec=spec.as_dict()))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert (tmp_path / "results.csv").read_bytes() == before
+    assert "left out: 2 records of 3 epochs, which" in page
+    assert "left out: 1 record of 40 epochs and 256 images, which" in page
+
+
 def test_specifications_are_all_different():
     specs = [s for reading in ("as-printed", "per-epoch") for s in specifications(RUNS, reading, range(3), 40)]
     assert len({s.key for s in specs}) == len(specs) == 30
@@ -120,7 +140,7 @@ def test_every_claim_gets_a_verdict():
     verdicts = judge(claims(records))
     assert len(verdicts) == 8
     for verdict in verdicts:
-        assert re.fullmatch(r"supported|not supported|not resolved at \d seeds?", verdict.verdict)
+        assert re.fullmatch(r"supported|not supported|not resolved at \d+ seeds?", verdict.verdict)
 
 
 def test_intervals_are_students():

@@ -1,7 +1,10 @@
 """Wrong arguments: one line naming the remedy, exit code 1 or 2, no trace, and nothing on disk changed."""
 
+import subprocess
+import sys
+
 import pytest
-from conftest import run_module
+from conftest import ROOT, run_module
 
 from gluon_lr.cli import seeds
 from gluon_lr.data import __main__ as data_command
@@ -83,6 +86,11 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.schedulers", "cosine", "max_update=" + "-" * 20_000 + "1"), 2, "max_update"),
         (("gluon_lr.schedulers", "--n", "0"), 2, "1 or more"),
         (("gluon_lr.schedulers", "--n", "many"), 2, "1 or more"),
+        (("gluon_lr.schedulers", "--n", "99999999999"), 2, "1,000,000 at most"),
+        (("gluon_lr.schedulers", "--out", ""), 2, "empty name"),
+        (("gluon_lr.schedulers", "--out", "."), 2, "expected a file's name"),
+        (("gluon_lr.schedulers", "constant", "--out", "x.png"), 2, "leave it out"),
+        (("gluon_lr.data", "where", "cifar10", "--data-dir", "file"), 1, "gluon_lr.data fetch cifar10"),
         (("gluon_lr.chapter", "--report-only", "--readme", "file"), 2, "chapter-results:begin"),
         (("gluon_lr.chapter", "--out", "file/below"), 1, "Name a writable one"),
         (("gluon_lr.chapter", "--out", "/proc/nothing"), 1, "Name a writable one"),
@@ -108,6 +116,29 @@ def test_the_command_line_itself(arguments, code, says, tmp_path):
     assert len([line for line in done.stderr.splitlines() if line.startswith(("gluon_lr", "python -m"))]) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("benchmarks/bench.py", "--rounds", "0"), "1 or more"),
+        (("benchmarks/bench.py", "--report-only", "--out", "missing.json"), "measure all arms"),
+        (("benchmarks/bench.py", "--report-only", "--out", "tests/campaigns.json"), "measure all arms"),
+        (("benchmarks/bench.py", "--report-only", "--readme", "missing.md"), "missing.md"),
+        (("benchmarks/finder_regret.py", "--report-only", "--seeds", "-3"), "1 or more"),
+        (("benchmarks/finder_regret.py", "--report-only", "--tasks", "lenet"), "expected some of lenet-sgd"),
+        (("benchmarks/finder_regret.py", "--report-only", "--readme", "missing.md"), "missing.md"),
+        (("notebooks/run.py", "--smok"), "--smok"),
+        (("notebooks/run.py", "chapter"), "expected some of lr_scheduling"),
+        (("tests/campaigns.py", "soup"), "expected some of 'kill -9'"),
+    ],
+)
+def test_the_scripts_command_lines(arguments, says):
+    command = [sys.executable, "-W", "ignore", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", STUDIES)

@@ -56,6 +56,31 @@ def test_loaders_as_they_are_and_validation_data(tmp_path):
     assert loaders[0].epoch == 0, "the user's loader was moved"
 
 
+SIZE = 64
+
+
+def resized(seed):
+    """Data that depend on something outside of the function."""
+    train, test = clouds(seed)
+    train.images, train.labels = train.images[:SIZE], train.labels[:SIZE]
+    return train, test
+
+
+def test_records_of_other_data_are_refused_though_the_function_reads_the_same(tmp_path, monkeypatch):
+    one = {"seeds": [0, 1], "epochs": 1, "out": tmp_path, "progress": False}
+    compare(small_net, resized, SCHEDULES, **one)
+    compare(small_net, resized, SCHEDULES, **one)
+    monkeypatch.setitem(globals(), "SIZE", 48)
+    with pytest.raises(RecordError, match=r"made on other data .8 batches of 8.*6 batches of 8.*fresh=True"):
+        compare(small_net, resized, SCHEDULES, **one)
+    loaders = clouds(0)
+    one["out"] = tmp_path / "loaders"
+    compare(small_net, loaders, SCHEDULES, **one)
+    loaders[1].images[0] += 1
+    with pytest.raises(RecordError, match="made on other data"):
+        compare(small_net, loaders, SCHEDULES, **one)
+
+
 def test_other_settings_under_the_same_names_are_refused(tmp_path):
     one = {"seeds": [0], "epochs": 1, "out": tmp_path, "progress": False}
     compare(small_net, clouds, {"constant": ConstantScheduler}, **one)

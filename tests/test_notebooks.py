@@ -18,7 +18,24 @@ def test_a_notebook_runs_from_top_to_bottom(name, tmp_path):
     RUN["execute"](name, smoke=True, folder=tmp_path)
 
 
+def made(*cells):
+    """A notebook of code cells, each its execution count and what it said on standard error."""
+    told = [[nbformat.v4.new_output("stream", name="stderr", text=text)] if text else [] for _, text in cells]
+    return nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("", execution_count=count, outputs=outputs)
+            for (count, _), outputs in zip(cells, told)
+        ]
+    )
+
+
 def test_a_notebook_that_warns_or_is_out_of_order_is_not_accepted():
+    bar = "all runs:  50%|█████     | 6/12 [00:10<00:10,  1.00s/epoch]\r"
+    RUN["check"](made((1, ""), (2, bar)), "good")
+    logged, warned = (1, "left out: a damaged record\n"), (1, bar + "\nx.py:1: UserWarning: slow")
+    for wrong in (made((2, ""), (1, "")), made(logged), made(warned)):
+        with pytest.raises(RuntimeError, match="wrong: cell"):
+            RUN["check"](wrong, "wrong")
     known = {"name": "stderr", "text": "x.py:1: DeprecationWarning: In accordance with NEP 32, …\n"}
     assert RUN["unlisted_warning"](known) is None
     assert "RuntimeWarning" in RUN["unlisted_warning"]({"name": "stderr", "text": "RuntimeWarning: overflow\n"})

@@ -14,7 +14,8 @@ from mxnet import lr_scheduler
 
 from gluon_lr import schedulers as s
 from gluon_lr.errors import UsageError
-from gluon_lr.report.gallery import draw_gallery, examples
+from gluon_lr.report.figures import save_png
+from gluon_lr.report.gallery import examples, gallery
 from gluon_lr.schedulers.__main__ import NAMES, made
 
 T = np.arange(61)
@@ -340,7 +341,7 @@ def test_the_command_names_what_it_does_not_know(capsys):
 
 def test_the_gallery_shows_every_policy(tmp_path):
     assert {type(schedule).__name__ for _, schedule in examples()} >= set(NAMES) - {"PerUpdateScheduler"}
-    assert draw_gallery(tmp_path / "g.png").read_bytes()[:4] == b"\x89PNG"
+    assert save_png(gallery(), tmp_path / "g.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_plot_returns_its_axes():

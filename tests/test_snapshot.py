@@ -172,13 +172,13 @@ def test_ctrl_c_in_the_middle_of_a_restore_waits_for_its_end(monkeypatch):
     work(net, trainer, 0, 2)
     expected, taken = state(net), capture(net, trainer)
     work(net, trainer, 2, 4)
-    original = memory._restore_trainer
+    original = memory.restore_trainer
 
     def interrupted(*arguments):
         signal.raise_signal(signal.SIGINT)
         original(*arguments)
 
-    monkeypatch.setattr(memory, "_restore_trainer", interrupted)
+    monkeypatch.setattr(memory, "restore_trainer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         restore(taken, net, trainer)
     assert_same(state(net), expected)

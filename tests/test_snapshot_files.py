@@ -6,7 +6,7 @@ import zipfile
 import mxnet as mx
 import numpy as np
 import pytest
-from mxnet import autograd, gluon, lr_scheduler
+from mxnet import autograd, gluon, init, lr_scheduler
 from small import OPTIMIZERS, assert_same, made, state, work
 
 from gluon_lr.errors import OutputError, RecordError
@@ -23,6 +23,46 @@ def test_a_file_carries_a_training_over_to_another_process_objects(optimizer, pa
     other, other_trainer = made(optimizer, params)
     assert load(tmp_path / "s.npz", other, other_trainer) == {"epoch": 3}
     np.testing.assert_array_equal(work(other, other_trainer, 3, 6), expected)
+
+
+def three_alike(*names):
+    """Layers of one shape, with momentum: only their place in the net tells them apart."""
+    net = gluon.nn.HybridSequential()
+    net.add(*[gluon.nn.Dense(4, in_units=4, prefix=f"{name}_") for name in names])
+    net.initialize(init.Xavier())
+    return net, gluon.Trainer(net.collect_params(), "sgd", {"momentum": 0.9, "learning_rate": 0.1})
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_states_follow_the_layers_whatever_these_are_called(in_memory, tmp_path):
+    """A trainer numbers its parameters in the order of their names, dense10 before dense9: the same net, made later in
+    another process, has other numbers for the same layers."""
+    net, trainer = three_alike("dense9", "dense10", "dense11")
+    work(net, trainer, 0, 3)
+    save(tmp_path / "s.npz", net, trainer)
+    kept = capture(net, trainer)
+    expected = work(net, trainer, 3, 6)
+    other, other_trainer = three_alike("dense0", "dense1", "dense2")
+    if in_memory:
+        restore(kept, other, other_trainer)
+    else:
+        load(tmp_path / "s.npz", other, other_trainer)
+    np.testing.assert_array_equal(work(other, other_trainer, 3, 6), expected)
+
+
+@pytest.mark.fault
+def test_a_trainer_of_other_parameters_is_refused_and_nothing_changed(tmp_path):
+    net, trainer = three_alike("a", "b", "c")
+    work(net, trainer, 0, 1)
+    save(tmp_path / "s.npz", net, trainer)
+    first = gluon.Trainer(net[0].collect_params(), "sgd", {"momentum": 0.9, "learning_rate": 0.1})
+    before = state(net)
+    work(net, trainer, 1, 2)
+    moved = state(net)
+    with pytest.raises(RecordError, match="moves other parameters"):
+        load(tmp_path / "s.npz", net, first)
+    assert_same(state(net), moved)
+    assert not np.array_equal(before["0.weight"][0], moved["0.weight"][0])
 
 
 @pytest.mark.fault

@@ -9,7 +9,7 @@ from mxnet import autograd, gluon, init
 
 from gluon_lr.data import ArrayBatches
 from gluon_lr.errors import UsageError
-from gluon_lr.nets import lenet, mlp, plain_lenet
+from gluon_lr.nets import FoldedConvPool, lenet, mlp, plain_lenet
 from gluon_lr.runs import seed_everything
 from gluon_lr.schedulers import SquareRootScheduler
 from gluon_lr.training import History, evaluate, train, try_context
@@ -84,6 +84,28 @@ def test_the_fast_net_computes_the_books_function_exactly(fashion, front_end):
     (_, plain), (_, fast) = [gradients(net, loss, X, y) for net in nets]
     for ours, theirs in zip(fast, plain):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("side", [24, 28, 32])
+def test_the_fast_net_is_the_books_in_double_precision(fashion, side):
+    """Where a tie of rounded numbers is as good as impossible, real images give the same gradients."""
+    X, y = next(iter(loaders(fashion, batch_size=64)[0]))
+    X = mx.nd.random.uniform(shape=(64, 1, side, side)) if side != 28 else X
+    nets = equally_initialized(X)
+    found = []
+    for net in nets:
+        net.cast("float64")
+        value, grads = gradients(net, gluon.loss.SoftmaxCrossEntropyLoss(), X.astype("float64"), y.astype("float64"))
+        found.append([value, *grads])
+    for ours, theirs in zip(found[1], found[0]):
+        assert ours.dtype == np.float64
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
+
+
+def test_what_cannot_be_folded_is_refused():
+    for geometry in ({"in_channels": 3}, {"in_channels": 6, "fold_out": 2}, {"in_channels": 6, "fold_in": 3}):
+        with pytest.raises(UsageError, match="use Gluon's Conv2D"):
+            FoldedConvPool(16, kernel_size=5, **geometry)
 
 
 def test_the_fast_net_computes_the_books_function(fashion, front_end):

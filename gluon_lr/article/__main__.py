@@ -7,7 +7,7 @@ from typing import Any, List, Optional, Sequence
 
 from ..cli import run
 from ..data.sources import FASHION_MNIST
-from ..records import Record, read_records
+from ..records import Record, read_comparable
 from ..report.comparison import verdict_table, write_comparison
 from ..report.figures import by_run, draw_mean, new_figure, save_png, stamp
 from ..report.page import Section, update_readme
@@ -66,7 +66,8 @@ def draw_each(records: Sequence[Record]) -> Any:
 def write_report(folder: Path, quick: bool = False) -> Path:
     """The report of what is in ``folder``; its path."""
     folder = Path(folder)
-    records = sorted(read_records(folder), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    records, left_out = read_comparable(folder)
+    records.sort(key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
     mark = "QUICK RUN" if quick else None
     pictures: List[Path] = []
     charts = {
@@ -93,7 +94,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         records,
         "Choosing a schedule: the article, reproduced",
         [(name, "constant") for name in arms],
-        NOTES,
+        [*NOTES, *left_out],
         mark,
         extra=sections,
     )
@@ -113,7 +114,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
     code = run_comparison(options, FASHION_MNIST, specs, build, write_report)
     if options.readme:
-        update_readme(options.readme, {"article": readme_block(read_records(output_folder(options)))})
+        update_readme(options.readme, {"article": readme_block(read_comparable(output_folder(options))[0])})
     return code
 
 

@@ -7,7 +7,7 @@ from typing import List, Optional, Sequence
 
 from ..cli import run
 from ..data.sources import FASHION_MNIST
-from ..records import Record, read_records
+from ..records import Record, read_comparable
 from ..report.comparison import paired_table, write_comparison
 from ..report.page import update_readme
 from ..study import output_folder, parse, run_comparison, study_parser
@@ -26,9 +26,15 @@ NOTES = (
 
 def write_report(folder: Path, quick: bool = False) -> Path:
     """The report of what is in ``folder``; its path."""
-    records = sorted(read_records(folder), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    records, left_out = read_comparable(folder)
+    records.sort(key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
     return write_comparison(
-        Path(folder), records, "Beyond the rate: LeNet on Fashion-MNIST", PAIRS, NOTES, "QUICK RUN" if quick else None
+        Path(folder),
+        records,
+        "Beyond the rate: LeNet on Fashion-MNIST",
+        PAIRS,
+        [*NOTES, *left_out],
+        "QUICK RUN" if quick else None,
     )
 
 
@@ -46,7 +52,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     specs = specifications(options.only, options.seeds, epochs, QUICK_IMAGES if options.quick else None)
     code = run_comparison(options, FASHION_MNIST, specs, build, write_report)
     if options.readme:
-        update_readme(options.readme, {"beyond": readme_block(read_records(output_folder(options)))})
+        update_readme(options.readme, {"beyond": readme_block(read_comparable(output_folder(options))[0])})
     return code
 
 

@@ -7,7 +7,7 @@ from typing import List, Optional
 from ..cli import run
 from ..data.fetch import obtain
 from ..data.sources import FASHION_MNIST
-from ..records import read_records
+from ..records import read_comparable
 from ..report.page import update_readme
 from ..study import output_folder, parse, run_study, study_parser
 from . import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
@@ -34,7 +34,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     from .report import results_table, write_report
 
     code = run_study(options, specs, build, write_report)
-    records = read_records(output_folder(options))
+    records, _ = read_comparable(output_folder(options))
     table = results_table(records, options.reading)
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
     if options.readme:

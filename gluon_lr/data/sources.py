@@ -193,4 +193,7 @@ def locate(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
             return verify(dataset, folder)
         except DataError as error:
             failures.append(str(error))
-    raise DataError(f"{dataset.name} is not on this machine: " + "; ".join(failures))
+    raise DataError(
+        f"{dataset.name} is not on this machine: {'; '.join(failures)}. "
+        f"Fetch it with `python -m gluon_lr.data fetch {dataset.name}`, or name its folder with --data-dir"
+    )

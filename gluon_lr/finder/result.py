@@ -188,6 +188,8 @@ class LRFinderResult(List[Tuple[float, float]]):
         if min(losses) > 0:
             ax.set_yscale("log")
             ax.set_ylim(0.8 * min(losses), 4 * losses[0])
+            ax.yaxis.set_major_formatter("{x:g}")  # a loss of 3, not of 3 × 10⁰
+            ax.yaxis.set_minor_formatter("{x:g}")
         found = self.suggestion
         if found:
             ax.axvline(found.lr, color="#009E73", ls="--", label=f"suggestion ({found.rule}): {found.lr:.3g}")

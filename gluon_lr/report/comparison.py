@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
+import numpy as np
+
 from ..files import write_text
 from ..records import Record, results_csv
 from ..stats import Comparison, Verdict, compare_paired, count_seeds, holm, mean_interval
@@ -40,13 +42,24 @@ def arms_table(records: Sequence[Record], caption: str) -> Table:
             [
                 run,
                 *(spread([r.last(q) for r in good]) for q in ("train_loss", "test_loss", "test_acc")),
+                f"{np.mean([sum(r.history.get('updates', [])) for r in group]):.0f}",
                 f"{sum(r.seconds for r in group) / len(group):.0f}",
                 str(sum(r.complete for r in group)),
                 str(sum(r.status == "collapsed" for r in group)),
                 str(sum(r.status == "failed" for r in group)),
             ]
         )
-    columns = ["run", "train loss", "test loss", "test accuracy", "seconds a run", "seeds", "collapsed", "failed"]
+    columns = [
+        "run",
+        "train loss",
+        "test loss",
+        "test accuracy",
+        "updates",
+        "seconds a run",
+        "seeds",
+        "collapsed",
+        "failed",
+    ]
     return Table(caption, columns, rows)
 
 

@@ -2,54 +2,69 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..files import atomic
 from ..records import Record
 
-# Okabe and Ito's colours, told apart by the colour-blind; dash and marker tell them apart in grey.
-_LOOKS: Dict[str, Tuple[str, Any, str]] = {
+# Okabe and Ito's colours first, told apart by the colour-blind; dash and marker tell schedules apart in grey.
+SCHEDULES: Dict[str, Tuple[str, Any, str]] = {
     "constant": ("#000000", "-", "o"),
     "square-root": ("#E69F00", "--", "s"),
     "multi-factor": ("#0072B2", "-.", "^"),
     "cosine": ("#009E73", ":", "D"),
     "cosine-warmup": ("#CC79A7", (0, (5, 1)), "v"),
     "factor": ("#999999", (0, (1, 1)), "x"),
-    "step": ("#0072B2", "-.", "^"),
+    "step": ("#4B0092", (0, (8, 2, 1, 2)), "8"),
     "linear": ("#56B4E9", (0, (3, 1, 1, 1)), "<"),
     "polynomial": ("#7F7F00", (0, (3, 1, 1, 1, 1, 1)), ">"),
-    "time-based": ("#D55E00", "--", "p"),
+    "time-based": ("#66A61E", (0, (5, 2, 5, 1)), "p"),
     "exponential": ("#8C564B", (0, (7, 2)), "h"),
     "adam": ("#AA3377", (0, (2, 2)), "*"),
     "one-cycle": ("#D55E00", (0, (4, 1, 1, 1)), "P"),
-    "warm-restarts": ("#56B4E9", (0, (2, 1)), "X"),
+    "warm-restarts": ("#7570B3", (0, (2, 1)), "X"),
     "constant-warmup": ("#666666", (0, (6, 1, 1, 1)), "d"),
-    "batch-growth": ("#E69F00", "--", "s"),
-    "plateau": ("#009E73", ":", "D"),
-    "adaptive-momentum": ("#D55E00", (0, (4, 1, 1, 1)), "P"),
-    "weight-decay": ("#56B4E9", (0, (3, 1, 1, 1)), "<"),
-    "scheduled-weight-decay": ("#8C564B", (0, (7, 2)), "h"),
-    "autolrs": ("#AA3377", (0, (2, 2)), "*"),
-    "decay-per-epoch": ("#009E73", ":", "D"),
-    "decay-per-update": ("#CC79A7", (0, (5, 1)), "v"),
+    "batch-growth": ("#B2182B", (0, (1, 2)), "H"),
+    "plateau": ("#1F4E79", (0, (9, 1)), "d"),
+    "adaptive-momentum": ("#CAB200", (0, (4, 1, 1, 1, 1, 1)), "X"),
+    "weight-decay": ("#E7298A", (0, (3, 3)), "<"),
+    "scheduled-weight-decay": ("#1B9E77", (0, (7, 2, 1, 2, 1, 2)), ">"),
+    "autolrs": ("#A6761D", (0, (3, 2)), "*"),
+    "decay-per-epoch": ("#2C7FB8", (0, (6, 2)), "p"),
+    "decay-per-update": ("#DD1C77", (0, (2, 1, 2, 3)), "H"),
 }
-_SPARE = ["#332288", "#117733", "#882255", "#44AA99", "#DDCC77", "#661100", "#6699CC", "#888888"]
-_MARKERS = ["d", "H", "1", "2", "3", "4", "|", "_"]
+# For names of the user's own: filled markers, no two dashes alike.
+_SPARE: List[Tuple[str, Any, str]] = [
+    ("#332288", "-", "o"),
+    ("#117733", "--", "s"),
+    ("#AA4499", "-.", "^"),
+    ("#44AA99", ":", "D"),
+    ("#999933", (0, (5, 1)), "v"),
+    ("#661100", (0, (3, 1, 1, 1)), "p"),
+    ("#6699CC", (0, (1, 2)), "h"),
+    ("#888888", (0, (8, 2)), "X"),
+]
+
+
+def looks(names: Iterable[str]) -> Dict[str, Dict[str, Any]]:
+    """Colour, dash and marker of each: a schedule's own, the same in every figure; any other name takes the next one
+    that is spare."""
+    spare = itertools.cycle(_SPARE)
+    styles = {}
+    for name in names:
+        family = "warm-restarts" if name.startswith("warm-restarts-") else name  # whatever the cycle's length
+        color, dash, marker = SCHEDULES[family] if family in SCHEDULES else next(spare)
+        styles[name] = {"color": color, "linestyle": dash, "marker": marker}
+    return styles
 
 
 def look(name: str) -> Dict[str, Any]:
-    """Colour, dash and marker of a schedule, the same in every figure; of any other name, one that stays the same."""
-    if name.startswith("warm-restarts-"):  # whatever the cycle's length
-        name = "warm-restarts"
-    if name in _LOOKS:
-        color, dash, marker = _LOOKS[name]
-    else:
-        number = sum(name.encode("utf-8"))
-        color, dash, marker = _SPARE[number % 8], (0, (1 + number % 5, 1)), _MARKERS[number // 8 % 8]
-    return {"color": color, "linestyle": dash, "marker": marker}
+    """Colour, dash and marker of one schedule: see :func:`looks`."""
+    return looks([name])[name]
 
 
 def new_figure(rows: int, columns: int, width: float = 9.0, height: float = 3.0, **kwargs: Any) -> Tuple[Any, Any]:
@@ -86,15 +101,17 @@ def by_run(records: Sequence[Record]) -> Dict[str, List[Record]]:
 def draw_mean(
     ax: Any, records: Sequence[Record], quantity: str, name: str, label: Optional[str] = None, **line: Any
 ) -> None:
-    """One line a schedule: the mean over its whole runs at each epoch, in a band from the least to the greatest;
-    ``line`` in place of parts of the schedule's own look."""
+    """One line a schedule: the mean over its finished runs at each epoch, in a band from the least to the greatest;
+    ``line`` in place of parts of the schedule's own look. Where runs collapsed, the legend says how many did not."""
     curves = [record.history[quantity] for record in records if record.status == "finished"]
     if not curves:
         return
     table = np.array([curve[: min(map(len, curves))] for curve in curves], float)
     epochs = np.arange(1, table.shape[1] + 1)
     style = {**look(name), **line}
-    ax.plot(epochs, table.mean(axis=0), label=label or name, markevery=max(1, len(epochs) // 8), ms=4, lw=1.5, **style)
+    whole = sum(record.complete for record in records)
+    label = (label or name) + (f" ({len(curves)} of {whole})" if len(curves) < whole else "")
+    ax.plot(epochs, table.mean(axis=0), label=label, markevery=max(1, len(epochs) // 8), ms=4, lw=1.5, **style)
     if len(table) > 1:
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)
 
@@ -103,9 +120,11 @@ def draw_training(records: Sequence[Record], title: str, quick: Optional[str] = 
     """Loss and accuracy against epochs: training and test side by side, a line a schedule."""
     figure, axes = new_figure(1, 3, height=3.4)
     panels = (("train_loss", "training loss"), ("train_acc", "training accuracy"), ("test_acc", "test accuracy"))
+    groups = by_run(records)
+    styles = looks(groups)
     for ax, (quantity, label) in zip(axes[0], panels):
-        for name, group in by_run(records).items():
-            draw_mean(ax, group, quantity, name)
+        for name, group in groups.items():
+            draw_mean(ax, group, quantity, name, **styles[name])
         ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_ylabel(label)

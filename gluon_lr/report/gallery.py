@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import List, Tuple
+import re
+from typing import Any, List, Tuple
 
 from .. import schedulers as s
-from .figures import new_figure, save_png
+from .figures import SCHEDULES, look, new_figure
 
 LENGTH = 100
 
@@ -51,14 +51,16 @@ def _ripple(t: float) -> float:
     return 0.5 + 0.4 * math.sin(t / 8) * math.exp(-t / 60)
 
 
-def draw_gallery(path: Path) -> Path:
-    """Draw all examples on one sheet."""
+def gallery() -> Any:
+    """All examples on one sheet."""
     shown = examples()
     columns = 4
     rows = -(-len(shown) // columns)
     figure, axes = new_figure(rows, columns, width=10, height=1.55, sharex=True, sharey=True)
     for ax, (title, schedule) in zip(axes.flat, shown):
-        ax.plot(range(LENGTH + 1), schedule.values(LENGTH + 1), lw=1.5)
+        name = re.split("[,(]", title)[0].strip().replace(" ", "-")
+        color = look(name)["color"] if name in SCHEDULES else "0.3"
+        ax.plot(range(LENGTH + 1), schedule.values(LENGTH + 1), lw=1.5, color=color)
         ax.set_title(title, fontsize=9)
         ax.set_ylim(-0.05, 1.1)
         ax.grid(alpha=0.3)
@@ -68,4 +70,4 @@ def draw_gallery(path: Path) -> Path:
         ax.set_ylabel("rate / base", fontsize=8)
     for ax in axes.flat[len(shown) :]:
         ax.axis("off")
-    return save_png(figure, path)
+    return figure

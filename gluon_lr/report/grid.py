@@ -14,7 +14,7 @@ import numpy as np
 from ..records import Record
 from ..stats import compare_paired, holm
 from .comparison import comparison_rows, spread
-from .figures import look, new_figure
+from .figures import looks, new_figure
 from .page import Table
 
 Cell = Dict[int, Record]  # seed → record
@@ -64,6 +64,15 @@ def at_best_rate(records: Sequence[Record]) -> Dict[str, Dict[int, float]]:
     return {name: scores(rates[best_rate(rates)]) for name, rates in cells(records).items()}
 
 
+def told(cell: Cell, digits: int = 4) -> str:
+    """A cell's mean with its interval; where trainings collapsed, how many, since no interval describes two heaps."""
+    collapsed = sum(record.status == "collapsed" for record in cell.values())
+    values = list(scores(cell).values())
+    if not collapsed:
+        return spread(values, digits)
+    return f"{np.mean(values):.{digits}f} ({collapsed} of {len(cell)} collapsed)"
+
+
 def schedules_table(records: Sequence[Record], caption: str) -> Table:
     """A line a schedule, at its best rate; the best schedule first."""
     rows: List[Tuple[float, List[str]]] = []
@@ -74,7 +83,7 @@ def schedules_table(records: Sequence[Record], caption: str) -> Table:
         total = max(r.epochs for r in rates[rate].values())
         every = [r for cell in rates.values() for r in cell.values()]
         collapsed = f"{sum(r.status == 'collapsed' for r in every)} of {len(every)}"
-        row = [name, f"{rate:g}", spread(values), f"{epochs:.1f} of {total}", str(len(values)), collapsed]
+        row = [name, f"{rate:g}", told(rates[rate]), f"{epochs:.1f} of {total}", str(len(values)), collapsed]
         rows.append((float(np.mean(values)), row))
     columns = ["schedule", "best rate", "test accuracy there", "best epoch", "seeds", "collapsed, all rates"]
     return Table(caption, columns, [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
@@ -84,10 +93,7 @@ def rates_table(records: Sequence[Record], caption: str) -> Table:
     """A line a schedule, a column a rate: test accuracy after the best epoch."""
     found = cells(records)
     every = sorted({rate for rates in found.values() for rate in rates})
-    rows = [
-        [name, *(spread(list(scores(rates[rate]).values()), 3) if rate in rates else "" for rate in every)]
-        for name, rates in found.items()
-    ]
+    rows = [[name, *(told(rates[rate], 3) if rate in rates else "" for rate in every)] for name, rates in found.items()]
     return Table(caption, ["schedule", *(f"{rate:g}" for rate in every)], rows)
 
 
@@ -104,16 +110,16 @@ def pairs_table(records: Sequence[Record], caption: str) -> Table:
 def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "") -> Any:
     """Test accuracy after the best epoch against the rate: a line a schedule through its seeds' means, a dot a seed."""
     figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
-    for name, rates in cells(records).items():
-        if only and name not in only:
-            continue
-        style = look(name)
+    shown = {name: rates for name, rates in cells(records).items() if not only or name in only}
+    styles = looks(shown)
+    for name, rates in shown.items():
+        style = styles[name]
         means = [np.mean(list(scores(cell).values())) for cell in rates.values()]
         ax.plot(list(rates), means, label=name, ms=6, lw=1.5, **style)
         for rate, cell in rates.items():
             ax.plot([rate] * len(cell), list(scores(cell).values()), ".", color=style["color"], alpha=0.4, ms=4)
     ax.set_xscale("log")
-    tried = sorted({rate for rates in cells(records).values() for rate in rates})
+    tried = sorted({rate for rates in shown.values() for rate in rates})
     if tried and tried[-1] < 100 * tried[0]:  # within two decades powers of ten say too little
         ax.set_xticks(tried, [f"{rate:g}" for rate in tried])
         ax.minorticks_off()
@@ -128,17 +134,20 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
 def draw_map(records: Sequence[Record], updates_used: str = "lr_mean") -> Any:
     """Every training as a point: its best epoch, the mean rate of that epoch, coloured by its test accuracy there."""
     figure, ((ax,),) = new_figure(1, 1, width=8, height=4.4)
-    drawn = None
-    every = [r for rates in cells(records).values() for cell in rates.values() for r in cell.values()]
+    grid = cells(records)
+    every = [r for rates in grid.values() for cell in rates.values() for r in cell.values()]
     low, high = (min(map(score, every)), max(map(score, every))) if every else (0, 1)
-    for name, rates in cells(records).items():
-        group = [record for cell in rates.values() for record in cell.values()]
+    drawn, families = None, {}
+    for name, style in looks(grid).items():
+        group = [record for cell in grid[name].values() for record in cell.values()]
         at = [best_epoch(r) for r in group]
         used = [r.history[updates_used][epoch] for r, epoch in zip(group, at)]
         drawn = ax.scatter(
             [epoch + 1 for epoch in at], used, c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis",
-            marker=look(name)["marker"], s=42, edgecolors="0.3", linewidths=0.4, label=name,
+            marker=style["marker"], s=42, edgecolors="0.3", linewidths=0.4,
         )  # fmt: skip
+        family = "warm-restarts" if name.startswith("warm-restarts-") else name
+        families[family] = ax.plot([], [], style["marker"], color="0.6", label=family)[0]  # colour means accuracy here
     ax.set_yscale("log")
     ax.set_xlabel("best epoch (by validation accuracy)")
     ax.xaxis.get_major_locator().set_params(integer=True)
@@ -146,5 +155,5 @@ def draw_map(records: Sequence[Record], updates_used: str = "lr_mean") -> Any:
     ax.grid(alpha=0.3)
     if drawn is not None:
         figure.colorbar(drawn, ax=ax, label="test accuracy after it")
-        figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+        figure.legend(handles=list(families.values()), loc="outside lower center", ncols=4, fontsize=8)
     return figure

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import schedulers
-from ..cli import Parser, positive_int, run
+from ..cli import Parser, file, positive_int, run
 from ..errors import UsageError
 from .base import Scheduler
 
@@ -65,13 +65,16 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("name", nargs="?", help="a schedule, such as CosineScheduler or one-cycle; default: draw all")
     parser.add_argument("arguments", nargs="*", help="its arguments, as name=value")
     parser.add_argument("--n", type=positive_int, default=100, help="how many t to print, from 0 (default 100)")
-    parser.add_argument("--out", type=Path, default=Path("schedules.png"), help="the sheet (default schedules.png)")
+    parser.add_argument("--out", type=file, metavar="FILE", help="the sheet (default schedules.png)")
     options = parser.parse_args(argv)
     if options.name is None:
-        from ..report.gallery import draw_gallery
+        from ..report.figures import save_png
+        from ..report.gallery import gallery
 
-        print(draw_gallery(options.out))
+        print(save_png(gallery(), options.out or Path("schedules.png")))
         return 0
+    if options.out is not None:
+        raise UsageError("--out is where the sheet of all schedules goes: leave it out, one schedule is printed")
     _, rates = made(options.name, options.arguments, options.n)
     print("t,rate")
     for t, rate in enumerate(rates):

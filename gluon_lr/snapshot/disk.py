@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from ..errors import RecordError
-from ..files import atomic, digest
-from .memory import Snapshot, capture, parameters_of, restore, updaters_of
+from ..files import array_digest, atomic, digest
+from .memory import Snapshot, capture, parameters_of, restore
+from .trainer import updaters_of
 
-VERSION = 2
+VERSION = 3
 
 
 def save(path: Any, net: Any, trainer: Any = None, notes: Optional[Dict[str, Any]] = None) -> None:
@@ -84,7 +84,7 @@ def write(path: Any, snapshot: Snapshot, notes: Dict[str, Any]) -> None:
         "fresh": snapshot.fresh,
         "trainer": _pack(trainer, arrays),
     }
-    body["arrays"] = [_array_digest(array) for array in arrays]
+    body["arrays"] = [array_digest(array) for array in arrays]
     described = json.dumps({"body": body, "sha256": digest(body)})
     with atomic(Path(path)) as stream:
         np.savez(
@@ -114,7 +114,7 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
         version = body["version"]
         # The zip's own checksums are not enough: numpy reads less than the whole of a member whose header is damaged.
         intact = digest(body) == described["sha256"] and body["arrays"] == [
-            _array_digest(arrays[f"array{i}"]) for i in range(len(body["arrays"]))
+            array_digest(arrays[f"array{i}"]) for i in range(len(body["arrays"]))
         ]
     except FileNotFoundError as error:
         raise RecordError(f"{path}: is not there") from error
@@ -142,11 +142,6 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
     except Exception as error:
         raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts anew") from error
     return snapshot, body["notes"]
-
-
-def _array_digest(array: np.ndarray) -> str:
-    described = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(described + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _pack(value: Any, arrays: List[np.ndarray]) -> Any:

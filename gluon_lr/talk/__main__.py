@@ -9,7 +9,7 @@ from ..cli import run
 from ..data.sources import CIFAR10
 from ..errors import UsageError
 from ..files import write_text
-from ..records import Record, read_records, results_csv
+from ..records import Record, read_comparable, results_csv
 from ..report.comparison import verdict_table
 from ..report.figures import save_png, stamp
 from ..report.grid import draw_map, draw_rates, pairs_table, rates_table, schedules_table
@@ -39,9 +39,9 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     """The report of what is in ``folder``; its path."""
     folder = Path(folder)
     order = list(SCHEDULES)
-    records = sorted(
-        read_records(folder),
-        key=lambda r: (order.index(r.spec["settings"]["schedule"]), r.spec["settings"]["rate"], r.spec["seed"]),
+    records, left_out = read_comparable(folder)
+    records.sort(
+        key=lambda r: (order.index(r.spec["settings"]["schedule"]), r.spec["settings"]["rate"], r.spec["seed"])
     )
     write_text(folder / "results.csv", results_csv(records))
     mark = "QUICK RUN" if quick else None
@@ -68,7 +68,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         ),
         Section("The talk's findings", tables=[verdict_table(judge(claims(records)), "Paired over common seeds")]),
         Section("Every two schedules", tables=[pairs_table(records, "Each at its best rate, paired over seeds")]),
-        Section("Notes", [*NOTES, *environments(records), *failures]),
+        Section("Notes", [*NOTES, *left_out, *environments(records), *failures]),
     ]
     text = f"{mark}: a slice of the data, a smaller net, few epochs; not comparable" if mark else ""
     return write_page(folder / "report.html", "Choosing a schedule: the talk, reproduced", sections, text)
@@ -95,12 +95,11 @@ def main(argv: Optional[List[str]] = None) -> int:
 
         obtain(CIFAR10, options.data_dir)
     code = run_study(options, specs, build, write_report)
-    table = schedules_table(
-        read_records(output_folder(options)), "QUICK RUN" if options.quick else "Each schedule at its best rate"
-    )
+    records, _ = read_comparable(output_folder(options))
+    table = schedules_table(records, "QUICK RUN" if options.quick else "Each schedule at its best rate")
     print(f"\n{table.caption}\n{table.markdown()}")
     if options.readme:
-        update_readme(options.readme, {"talk": readme_block(read_records(output_folder(options)))})
+        update_readme(options.readme, {"talk": readme_block(records)})
     return code
 
 

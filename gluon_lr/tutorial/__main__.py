@@ -10,7 +10,7 @@ from ..data.fetch import obtain
 from ..data.sources import CIFAR10
 from ..errors import RecordError
 from ..files import writable_folder
-from ..records import read_records
+from ..records import read_comparable
 from ..report.page import update_readme
 from ..study import output_folder, parse, run_study, study_parser
 from . import BATCH_SIZE, PARTS, QUICK_IMAGES, QUICK_PARTS, RUNS, build, resnet, specifications
@@ -66,10 +66,11 @@ def main(argv: Optional[List[str]] = None) -> int:
             search(seed, options)
 
     code = run_study(options, specs, build, write_report, first=searches)
-    table = results_table(read_records(output_folder(options)))
+    records, _ = read_comparable(output_folder(options))
+    table = results_table(records)
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
     if options.readme:
-        update_readme(options.readme, {"tutorial": summary_table(read_records(output_folder(options))).markdown()})
+        update_readme(options.readme, {"tutorial": summary_table(records).markdown()})
     return code
 
 

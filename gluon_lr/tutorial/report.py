@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from ..errors import RecordError
 from ..files import write_text
 from ..finder import LRFinderResult
-from ..records import Record, read_records, results_csv
+from ..records import Record, read_comparable, results_csv
 from ..report.comparison import spread, verdict_table
 from ..report.figures import by_run, new_figure, save_png, stamp
 from ..report.page import Section, Table, environments, write_page
@@ -124,7 +124,8 @@ def draw_losses(records: Sequence[Record]) -> Any:
 def write_report(folder: Path, quick: bool = False) -> Path:
     """Write ``results.csv``, the figures and ``report.html`` from what is in ``folder``; the page's path."""
     folder = Path(folder)
-    records = sorted(read_records(folder), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    records, left_out = read_comparable(folder)
+    records.sort(key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
     searches = read_searches(folder)
     write_text(folder / "results.csv", results_csv(records))
     pictures = []
@@ -155,7 +156,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
             "Does the rate that was read off train best?",
             tables=[verdict_table(judge(claims(records)), "Paired over seeds")],
         ),
-        Section("Notes", [*NOTES, *environments(records)]),
+        Section("Notes", [*NOTES, *left_out, *environments(records)]),
     ]
     mark = "QUICK RUN: a slice of the data, few updates; not comparable with the published figures" if quick else ""
     return write_page(folder / "report.html", "Learning-rate finder: the tutorial, reproduced", sections, mark)

@@ -59,7 +59,8 @@ def draw_each(records: Sequence[Record]) -> Any:
             ax.grid(alpha=0.3)
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
-    axes[0][0].legend(fontsize=8)
+    if axes[0][0].lines:  # none where every training of the first schedule collapsed
+        axes[0][0].legend(fontsize=8)
     return figure
 
 

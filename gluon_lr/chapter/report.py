@@ -166,9 +166,9 @@ def draw_finals(records: Sequence[Record]) -> Any:
             ax.plot(place + np.array(shift), values, style["marker"], color=style["color"], ms=5, alpha=0.7)
             ax.plot(place + 0.3, PUBLISHED[run][column], "x", color="red", ms=8, mew=2)
         ax.set_xticks(range(len(groups)), list(groups), rotation=35, ha="right", fontsize=8)
-        ax.set_ylabel(f"{label} after the last epoch")
+        ax.set_ylabel(label)
         ax.grid(alpha=0.3, axis="y")
-    figure.suptitle("dots: our trainings, a seed each; red crosses: as published", fontsize=10)
+    figure.suptitle("after the last epoch; dots: our trainings, a seed each; red crosses: as published", fontsize=10)
     return figure
 
 

@@ -181,6 +181,8 @@ class LRFinderResult(List[Tuple[float, float]]):
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=(6, 8))
+        from matplotlib.ticker import LogFormatter
+
         lrs, losses = zip(*finite)
         ax.scatter(lrs, losses, s=12, label="loss")
         ax.plot(lrs, self.smoothed, color="#D55E00", lw=1.5, label="smoothed")
@@ -188,8 +190,8 @@ class LRFinderResult(List[Tuple[float, float]]):
         if min(losses) > 0:
             ax.set_yscale("log")
             ax.set_ylim(0.8 * min(losses), 4 * losses[0])
-            ax.yaxis.set_major_formatter("{x:g}")  # a loss of 3, not of 3 × 10⁰
-            ax.yaxis.set_minor_formatter("{x:g}")
+            ax.yaxis.set_major_formatter(LogFormatter())  # a loss of 3, not of 3 × 10⁰
+            ax.yaxis.set_minor_formatter(LogFormatter())
         found = self.suggestion
         if found:
             ax.axvline(found.lr, color="#009E73", ls="--", label=f"suggestion ({found.rule}): {found.lr:.3g}")

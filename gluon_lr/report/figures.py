@@ -50,14 +50,18 @@ _SPARE: List[Tuple[str, Any, str]] = [
 ]
 
 
+def family(name: str) -> str:
+    """The schedule's name without what does not change its look: the length of a warm restart's cycle."""
+    return "warm-restarts" if name.startswith("warm-restarts-") else name
+
+
 def looks(names: Iterable[str]) -> Dict[str, Dict[str, Any]]:
     """Colour, dash and marker of each: a schedule's own, the same in every figure; any other name takes the next one
     that is spare."""
     spare = itertools.cycle(_SPARE)
     styles = {}
     for name in names:
-        family = "warm-restarts" if name.startswith("warm-restarts-") else name  # whatever the cycle's length
-        color, dash, marker = SCHEDULES[family] if family in SCHEDULES else next(spare)
+        color, dash, marker = SCHEDULES[family(name)] if family(name) in SCHEDULES else next(spare)
         styles[name] = {"color": color, "linestyle": dash, "marker": marker}
     return styles
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..records import Record
 from ..stats import compare_paired, holm
 from .comparison import comparison_rows, spread
-from .figures import looks, new_figure
+from .figures import family, looks, new_figure
 from .page import Table
 
 Cell = Dict[int, Record]  # seed → record
@@ -146,8 +146,8 @@ def draw_map(records: Sequence[Record], updates_used: str = "lr_mean") -> Any:
             [epoch + 1 for epoch in at], used, c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis",
             marker=style["marker"], s=42, edgecolors="0.3", linewidths=0.4,
         )  # fmt: skip
-        family = "warm-restarts" if name.startswith("warm-restarts-") else name
-        families[family] = ax.plot([], [], style["marker"], color="0.6", label=family)[0]  # colour means accuracy here
+        # Grey in the legend: colour means accuracy here.
+        families[family(name)] = ax.plot([], [], style["marker"], color="0.6", label=family(name))[0]
     ax.set_yscale("log")
     ax.set_xlabel("best epoch (by validation accuracy)")
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -12,7 +12,7 @@ from mxnet import autograd, gluon
 
 from ..checks import named_batch, number_of_classes, require_classes, require_trainable
 from ..errors import UsageError
-from ..snapshot.memory import parameters_of
+from ..state.memory import parameters_of
 from ..training import shards
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
-from ..progress import visible
-from ..snapshot import preserved
+from ..screen import visible
+from ..state import preserved
 from .learner import Learner, loader_preserved
 from .result import LRFinderResult
 from .rules import momentum_of

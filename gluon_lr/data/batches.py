@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import UsageError
 from .fetch import obtain
 from .formats import parse_cifar, parse_idx, read_content
+from .host import array_of
 from .sources import CIFAR10, FASHION_MNIST, Located
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -96,15 +97,7 @@ class ArrayBatches:
 
     def take(self, chosen: np.ndarray) -> Tuple[Any, Any]:
         """The batch of the images with these indices, as arrays of the user's mode."""
-        array = _array_function()
-        return array(self.transform(self.images[chosen])), array(self.labels[chosen].astype(np.float32))
-
-
-def _array_function() -> Callable[[np.ndarray], Any]:
-    """``mx.np.array`` or ``mx.nd.array``, as the user's mode asks."""
-    import mxnet as mx
-
-    return mx.np.array if mx.util.is_np_array() else mx.nd.array
+        return array_of(self.transform(self.images[chosen])), array_of(self.labels[chosen].astype(np.float32))
 
 
 class ContinuousBatchSampler:

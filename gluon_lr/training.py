@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory. Each wait changes
 # threads, a sixth of a small net's update: so this many are waited for at once, when twice as many are queued.
-_RUN_AHEAD = 8
+_RUN_AHEAD = 16
 
 
 @dataclass

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from mxnet import gluon
 
+from gluon_lr.data.host import array_of
+from gluon_lr.metrics import Metrics
 from gluon_lr.optimizers import AdamW
 
 
@@ -95,3 +97,79 @@ def test_adamw_trains_half_precision_by_way_of_a_copy_in_single_precision():
             trainer.step(64)
     for got, wanted in zip(half.numpy(), single.numpy()):
         np.testing.assert_allclose(got, wanted, rtol=2e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("wd", [0.0, 0.1])
+@pytest.mark.parametrize("clip", [None, 0.3])
+def test_plain_sgd_is_mxnets(wd, clip):
+    nets = [Vectors([300, 7, 1, 50, 8, 9]) for _ in range(2)]
+    options = {"learning_rate": 0.3, "wd": wd, "clip_gradient": clip}
+    for net, rule in zip(nets, ("sgd", "plainsgd")):
+        net.values[1].lr_mult, net.values[2].wd_mult = 0.5, 0.0
+        trainer = gluon.Trainer(net.collect_params(), rule, dict(options))
+        for step, size in enumerate([64, 64, 17]):
+            net.set_gradients(step)
+            trainer.step(size)
+        assert trainer.optimizer.num_update == 3
+    for got, wanted in zip(nets[1].numpy(), nets[0].numpy()):
+        if wd:  # MXNet's two operators round the decay differently
+            np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"multi_precision": True}])
+def test_plain_sgd_leaves_momentum_and_half_precision_to_mxnets(options):
+    dtype = "float16" if "multi_precision" in options else "float32"
+    nets = [Vectors([6, 7], dtype) for _ in range(2)]
+    for net, rule in zip(nets, ("sgd", "plainsgd")):
+        trainer = gluon.Trainer(net.collect_params(), rule, {"learning_rate": 0.3, **options})
+        for step in range(3):
+            net.set_gradients(step)
+            trainer.step(64)
+    for got, wanted in zip(nets[1].numpy(), nets[0].numpy()):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("sizes", [[64] * 40 + [17], [3, 3, 5, 5, 3], [1]])
+def test_metrics_of_many_batches_are_those_of_each_alone(front_end, sizes):
+    library = mx.np if front_end == "np" else mx.nd
+    draw = np.random.default_rng(0)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    metrics, losses, hits = Metrics(loss), [], 0
+    for size in sizes:
+        outputs, labels = draw.normal(size=(size, 10)), draw.integers(0, 10, size)
+        output, y = library.array(outputs, dtype="float32"), library.array(labels, dtype="float32")
+        value = loss(output, y)
+        losses.append(float(value.sum().asnumpy().item()))
+        hits += int((outputs.astype(np.float32).argmax(1) == labels).sum())
+        metrics.add(output, y, value)
+    assert metrics.losses().tolist() == losses
+    assert metrics.hits() == hits
+    metrics.require_classes()
+
+
+def test_metrics_of_labels_and_losses_in_other_shapes():
+    loss = gluon.loss.SoftmaxCrossEntropyLoss(axis=1)
+    metrics, expected, hits = Metrics(loss), [], 0
+    draw = np.random.default_rng(0)
+    for _ in range(3):
+        outputs, labels = draw.normal(size=(4, 5, 6)).astype(np.float32), draw.integers(0, 5, (4, 6))
+        output, y = mx.nd.array(outputs), mx.nd.array(labels)
+        value = loss(output, y).reshape((4, 1))
+        expected.append(float(value.sum().asscalar()))
+        hits += int((outputs.argmax(1) == labels).sum())
+        metrics.add(output, y, value)
+    np.testing.assert_allclose(metrics.losses(), expected, rtol=1e-6)
+    assert metrics.hits() == hits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_arrays_made_without_waiting_are_those_that_mxnet_makes(front_end, dtype):
+    library = mx.np if front_end == "np" else mx.nd
+    values = np.random.default_rng(0).integers(0, 256, (5, 1, 4, 3)).astype(dtype)
+    for part in (values, values[:, :, ::2], values[:0]) if front_end == "np" else (values, values[:, :, ::2]):
+        got, wanted = array_of(part), library.array(part)
+        assert type(got) is type(wanted)
+        assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+        np.testing.assert_array_equal(got.asnumpy(), wanted.asnumpy())

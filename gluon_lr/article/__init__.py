@@ -66,6 +66,7 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     import numpy as np
     from mxnet import gluon, init
 
+    from .. import optimizers  # noqa: F401  registers plainsgd
     from ..data.batches import ArrayBatches, fashion_mnist_arrays
     from ..data.fetch import obtain
     from ..data.sources import FASHION_MNIST
@@ -88,6 +89,6 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     if scheduler is None:
         trainer = gluon.Trainer(net.collect_params(), "adam")
     else:
-        trainer = gluon.Trainer(net.collect_params(), "sgd", {"lr_scheduler": scheduler})
+        trainer = gluon.Trainer(net.collect_params(), "plainsgd", {"lr_scheduler": scheduler})
     data = {"name": "fashion-mnist", "edition": located.edition, "sha1": located.sha1}
     return Ingredients(net, train_iter, test_iter, loss, trainer, data)

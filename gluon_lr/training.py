@@ -12,13 +12,16 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
-from .checks import named_batch, number_of_classes, require_classes, require_trainable
+from .checks import named_batch, require_trainable
+from .data.host import array_of
 from .errors import UsageError
+from .metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-# Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory.
-_RUN_AHEAD = 8
+# Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory. Each wait changes
+# threads, a sixth of a small net's update: so this many are waited for at once, when twice as many are queued.
+_RUN_AHEAD = 16
 
 
 @dataclass
@@ -97,7 +100,8 @@ def shards(batch: Sequence[Any], contexts: Sequence[mx.Context]) -> List[Tuple[A
 
 def _placed(array: Any, context: mx.Context) -> Any:
     if isinstance(array, np.ndarray):
-        return (mx.np if mx.util.is_np_array() else mx.nd).array(array, ctx=context)
+        with context:
+            return array_of(array)
     return array.as_in_ctx(context) if isinstance(array, mx.np.ndarray) else array.as_in_context(context)
 
 
@@ -129,28 +133,6 @@ def _add_gradients(net: Any, at_once: int) -> None:
     net.collect_params().zero_grad()
 
 
-def correct(output: Any, y: Any) -> Any:
-    """How many of a batch's examples the net puts in the right class, as an array of one number on the device."""
-    output, y = _classic(output), _classic(y)
-    return (output.argmax(axis=1) == y.astype("float32")).sum()
-
-
-def _classic(array: Any) -> Any:
-    return array.as_nd_ndarray() if isinstance(array, mx.np.ndarray) else array
-
-
-def _read(values: List[Any]) -> np.ndarray:
-    """Many one-number arrays read in one go, in double precision from here on."""
-    context = values[0].context
-    return mx.nd.concat(*[value.as_in_context(context) for value in values], dim=0).asnumpy().astype(np.float64)
-
-
-def _require_classes(labels: Sequence[Any], loss: Callable[..., Any], output: Any) -> None:
-    classes = number_of_classes(loss, output)
-    if classes is not None:
-        require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), classes)
-
-
 def evaluate(net: Any, batches: Iterable[Any], loss: Callable[..., Any], ctx: Any) -> Tuple[float, float]:
     """Mean loss and accuracy of ``net`` over ``batches``; the net is not changed.
 
@@ -158,19 +140,17 @@ def evaluate(net: Any, batches: Iterable[Any], loss: Callable[..., Any], ctx: An
         UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
     """
     contexts = ctx if isinstance(ctx, (list, tuple)) else [ctx]
-    losses, hits, labels, examples = [], [], [], 0
+    metrics, examples = Metrics(loss), 0
     for batch in batches:
         with named_batch(*batch):
             for X, y in shards(batch, contexts):
                 output = net(X)
-                losses.append(_classic(loss(output, y)).sum())
-                hits.append(correct(output, y))
-                labels.append(y)
+                metrics.add(output, y, loss(output, y))
                 examples += len(X)
     if not examples:
         raise UsageError("the test loader is empty: expected at least one batch of (data, label)")
-    _require_classes(labels, loss, output)
-    return float(_read(losses).sum() / examples), float(_read(hits).sum() / examples)
+    metrics.require_classes()
+    return float(metrics.losses().sum() / examples), metrics.hits() / examples
 
 
 def train(
@@ -238,38 +218,40 @@ def train(
         if hasattr(train_iter, "epoch"):
             train_iter.epoch = epoch
         started = time.perf_counter()
-        losses, hits, rates, sizes, parts, labels = [], [], [], [], [], []
+        metrics, rates, sizes, parts, running = Metrics(loss), [], [], [], []
         for batch in train_iter:
             update += 1
             for schedule in schedules:
                 schedule.apply(trainer, update)
-            size, before = len(batch[0]), len(losses)
+            size, count = len(batch[0]), 0
             for part in _parts(batch, at_once):
                 with named_batch(*part):
                     pairs = shards(part, contexts)
                     outputs, values = forward_backward(net, loss, pairs)
-                labels.extend(y for _, y in pairs)
-                losses.extend(_classic(value).sum() for value in values)
-                hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
+                for output, (_, y), value in zip(outputs, pairs, values):
+                    metrics.add(output, y, value)
+                count += len(pairs)
             trainer.step(size)
             rates.append(trainer.learning_rate)
             sizes.append(size)
-            parts.append(len(losses) - before)
+            parts.append(count)
             if at_once is not None:
                 net.collect_params().zero_grad()
-            if len(losses) > _RUN_AHEAD:
-                losses[-_RUN_AHEAD].wait_to_read()
+            running.append(values[-1])
+            if len(running) == 2 * _RUN_AHEAD:
+                running[_RUN_AHEAD - 1].wait_to_read()
+                del running[:_RUN_AHEAD]
         if not sizes:
             raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
-        _require_classes(labels, loss, outputs[0])
-        sums = _read(losses)
+        metrics.require_classes()
+        sums = metrics.losses()
         test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
         valid = {}
         if valid_iter is not None:
             valid["valid_loss"], valid["valid_acc"] = evaluate(net, valid_iter, loss, ctx)
         history.append(
             train_loss=float(sums.sum() / sum(sizes)),
-            train_acc=float(_read(hits).sum() / sum(sizes)),
+            train_acc=metrics.hits() / sum(sizes),
             first_loss=float(sums[: parts[0]].sum() / sizes[0]),
             last_loss=float(sums[-parts[-1] :].sum() / sizes[-1]),
             test_loss=test_loss,

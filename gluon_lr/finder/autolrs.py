@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..state import preserved
-from ..training import forward_backward, shards
+from ..update import mean_loss, update
 
 log = logging.getLogger(__name__)
 
@@ -199,11 +199,8 @@ class AutoLRS:
             trainer.set_learning_rate(rate)
             stream = _forever(self.batches)
             for _ in range(max(1, length // 10)):
-                pairs = shards(next(stream), self._contexts)
-                _, values = forward_backward(self.net, self.loss, pairs)
-                size = sum(len(X) for X, _ in pairs)
-                trainer.step(size)
-                losses.append(sum(float(value.sum().asnumpy()) for value in values) / size)
+                done = update(self.net, self.loss, trainer, next(stream), self._contexts)
+                losses.append(mean_loss(done))
                 if not math.isfinite(losses[-1]):
                     break
             if self.validate is not None and length >= self.longest_stage and math.isfinite(losses[-1]):

@@ -3,4 +3,4 @@
 from .adamw import AdamW, PlainSGD
 from .heavy_ball import AdaptiveHeavyBall
 
-__all__ = ["AdamW", "AdaptiveHeavyBall"]
+__all__ = ["AdamW", "AdaptiveHeavyBall", "PlainSGD"]

@@ -195,7 +195,7 @@ def _build(
     """What one run of a comparison trains."""
     from mxnet import gluon, init
 
-    from ...training import shards
+    from ...data.forms import shards
 
     train_iter, valid_iter, test_iter = _loaders(data, spec.seed)
     net = make_net()

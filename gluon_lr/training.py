@@ -12,6 +12,7 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
+from .arguments import whole_number
 from .checks import named_batch, require_trainable
 from .data.forms import Unpack, shards, unpack_pair
 from .errors import UsageError
@@ -99,8 +100,6 @@ def _gradients_added(net: Any, at_once: Optional[int]) -> Iterator[None]:
     if at_once is None:
         yield
         return
-    if at_once < 1:
-        raise UsageError(f"at_once is {at_once}: expected at least 1")
     changed = [parameter for parameter in net.collect_params().values() if parameter.grad_req == "write"]
     try:
         for parameter in changed:
@@ -209,8 +208,9 @@ def train(
 
     Source: the chapter's ``train``.
     """
-    if num_epochs < 1:
-        raise UsageError(f"num_epochs is {num_epochs}: expected at least 1")
+    num_epochs = whole_number("num_epochs", num_epochs, least=1)
+    at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
+    seed = None if seed is None else whole_number("seed", seed, least=0)
     require_trainable(net)
     contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     updates = trainer.optimizer.num_update if history is None else sum(history.updates)

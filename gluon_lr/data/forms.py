@@ -138,8 +138,6 @@ def call(net: Any, inputs: Any) -> Any:
 
 def _takes_several(net: Any) -> bool:
     """Whether the forward pass of ``net`` has more than one argument of data."""
-    if isinstance(net, (gluon.nn.Sequential, gluon.nn.HybridSequential)) and len(net):
-        return _takes_several(net[0])
     kind = type(net)
     hybrid = isinstance(net, gluon.HybridBlock) and kind.forward is gluon.HybridBlock.forward
     function = kind.hybrid_forward if hybrid else getattr(kind, "forward", kind.__call__)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, 
 
 import numpy as np
 
+from ..arguments import real_number, whole_number
 from ..errors import UsageError
 from ..state import preserved
 from ..update import mean_loss, update
@@ -153,10 +154,12 @@ class AutoLRS:
         validate: Optional[Callable[[Any], float]] = None,
         log_path: Any = None,
     ) -> None:
+        low, high = real_number("low", low), real_number("high", high)
         if not 0 < low < high:
             raise UsageError(f"low {low:g}, high {high:g}: expected 0 < low < high")
-        if min(first_stage, longest_stage, trials) < 1:
-            raise UsageError("first_stage, longest_stage and trials: expected at least 1 each")
+        first_stage = whole_number("first_stage", first_stage, least=1)
+        longest_stage = whole_number("longest_stage", longest_stage, least=1)
+        trials = whole_number("trials", trials, least=1)
         self.net, self.batches, self.loss = net, batches, loss
         self._contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
         self.low, self.high, self.trials, self.seed, self.validate = low, high, trials, seed, validate

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import numbers
 from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 from mxnet import autograd
 
+from ..arguments import real_number, whole_number
 from ..checks import has_shapes
 from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
@@ -90,9 +90,14 @@ class LRFinder:
         Raises:
             UsageError: an argument makes no sense, or the data do. The net is then as it was.
         """
-        rungs, end = _rungs(lr_start, lr_multiplier, lr_stop, max_updates, ladder)
-        if not (isinstance(repeats, int) and repeats >= 1):
-            raise UsageError(f"repeats is {repeats!r}: expected a whole number of at least 1")
+        rungs, end = _rungs(
+            real_number("lr_start", lr_start),
+            real_number("lr_multiplier", lr_multiplier),
+            real_number("lr_stop", lr_stop),
+            whole_number("max_updates", max_updates, least=2),
+            ladder,
+        )
+        repeats, smoothing = whole_number("repeats", repeats, least=1), real_number("smoothing", smoothing)
         if not 0 <= smoothing < 1:
             raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
         if autograd.is_recording():
@@ -161,15 +166,10 @@ def _rungs(
     lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str
 ) -> Tuple[List[float], str]:
     """The rates of a ladder, each computed from the first: no rounding is handed on; and what it ends at."""
-    for name, value in (("lr_start", lr_start), ("lr_stop", lr_stop), ("lr_multiplier", lr_multiplier)):
-        if not isinstance(value, numbers.Real):
-            raise UsageError(f"{name} is {value!r}: expected a number")
     if not (lr_start > 0 and math.isfinite(lr_start)):
         raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
     if not (lr_stop > lr_start and math.isfinite(lr_stop)):
         raise UsageError(f"lr_stop is {lr_stop}: expected a finite number above lr_start, {lr_start}")
-    if not (isinstance(max_updates, int) and max_updates >= 2):
-        raise UsageError(f"max_updates is {max_updates!r}: expected a whole number of at least 2")
     if ladder == "linear":
         return np.linspace(lr_start, lr_stop, max_updates).tolist(), "lr_stop reached"
     if ladder != "exponential":

@@ -232,7 +232,7 @@ def finder(updates=25):
             pairs = shards(next(stream), [mx.cpu()])
             _, values = forward_backward(net, learner.loss, pairs)
             learner.trainer.step(128)
-            float(values[0].mean().asscalar())
+            values[0].mean().asnumpy().item()
 
     plain()
     ratios = []

@@ -101,7 +101,7 @@ class Learner:
             self._backward(losses)
             if take_step:
                 self._step(size, lr)
-            return sum(float(value.sum().asnumpy()) for value in losses) / size
+            return sum(value.sum().asnumpy().item() for value in losses) / size
 
     def close(self) -> None:
         """Let go of the loader's iterator and its worker processes; a generator that was given stays open."""

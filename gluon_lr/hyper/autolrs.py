@@ -203,7 +203,7 @@ class AutoLRS:
                 _, values = forward_backward(self.net, self.loss, pairs)
                 size = sum(len(X) for X, _ in pairs)
                 trainer.step(size)
-                losses.append(sum(float(value.sum().asnumpy()) for value in values) / size)
+                losses.append(sum(value.sum().asnumpy().item() for value in values) / size)
                 if not math.isfinite(losses[-1]):
                     break
             if self.validate is not None and length >= self.longest_stage and math.isfinite(losses[-1]):

@@ -56,6 +56,6 @@ class ScheduledWeightDecay:
         total, size = 0.0, 0
         counts = optimizer._index_update_count
         for index, (_, variance) in trainer._updaters[0].states.items():
-            total += float(variance.sum().asscalar()) / (1 - optimizer.beta2 ** counts[index])
+            total += variance.sum().asnumpy().item() / (1 - optimizer.beta2 ** counts[index])
             size += variance.size
         return 1 / math.sqrt(total / size) if total > 0 else 0.0

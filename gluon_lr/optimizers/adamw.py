@@ -33,7 +33,7 @@ class AdamW(Optimizer):
         ...     loss = net(mx.nd.ones((1, 1)))
         >>> loss.backward()
         >>> trainer.step(1)
-        >>> round(float(net.weight.data().asscalar()), 4)
+        >>> round(net.weight.data().asnumpy().item(), 4)
         0.85
     """
 

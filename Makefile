@@ -24,17 +24,17 @@ endif
 endif
 endif
 
-.PHONY: help chapter tutorial article talk beyond notebooks lab test quick lint docs faults bench evidence results clean
+.PHONY: help chapter tutorial article talk beyond exercises notebooks lab test quick lint docs faults bench evidence results clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
 # make chapter ARGS=--quick    one minute; ARGS goes to the command, see gluon-lr chapter --help
-# make tutorial article talk beyond    the other studies
+# make tutorial article talk beyond exercises    the other studies
 chapter: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr.chapter $(ARGS)
 
-tutorial article talk beyond: $(VENV)/chapter.ready
+tutorial article talk beyond exercises: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr $@ $(ARGS)
 
 test: $(VENV)/dev.ready lint data

@@ -14,6 +14,7 @@ from mxnet import autograd, gluon
 
 from .checks import named_batch, require_trainable
 from .data.host import array_of
+from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metrics
 
@@ -210,59 +211,60 @@ def train(
     update = sum(history.updates)
     if at_once is not None:
         _add_gradients(net, at_once)
-    for epoch in range(len(history), num_epochs):
-        if history.train_loss and not math.isfinite(history.train_loss[-1]):
-            break
-        if seed is not None:
-            mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
-        if hasattr(train_iter, "epoch"):
-            train_iter.epoch = epoch
-        started = time.perf_counter()
-        metrics, rates, sizes, parts, running = Metrics(loss), [], [], [], []
-        for batch in train_iter:
-            update += 1
-            for schedule in schedules:
-                schedule.apply(trainer, update)
-            size, count = len(batch[0]), 0
-            for part in _parts(batch, at_once):
-                with named_batch(*part):
-                    pairs = shards(part, contexts)
-                    outputs, values = forward_backward(net, loss, pairs)
-                for output, (_, y), value in zip(outputs, pairs, values):
-                    metrics.add(output, y, value)
-                count += len(pairs)
-            trainer.step(size)
-            rates.append(trainer.learning_rate)
-            sizes.append(size)
-            parts.append(count)
-            if at_once is not None:
-                net.collect_params().zero_grad()
-            running.append(values[-1])
-            if len(running) == 2 * _RUN_AHEAD:
-                running[_RUN_AHEAD - 1].wait_to_read()
-                del running[:_RUN_AHEAD]
-        if not sizes:
-            raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
-        metrics.require_classes()
-        sums = metrics.losses()
-        test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
-        valid = {}
-        if valid_iter is not None:
-            valid["valid_loss"], valid["valid_acc"] = evaluate(net, valid_iter, loss, ctx)
-        history.append(
-            train_loss=float(sums.sum() / sum(sizes)),
-            train_acc=metrics.hits() / sum(sizes),
-            first_loss=float(sums[: parts[0]].sum() / sizes[0]),
-            last_loss=float(sums[-parts[-1] :].sum() / sizes[-1]),
-            test_loss=test_loss,
-            test_acc=test_acc,
-            lr_first=float(rates[0]),
-            lr_mean=float(np.mean(rates)),
-            lr_last=float(rates[-1]),
-            updates=len(rates),
-            seconds=time.perf_counter() - started,
-            **valid,
-        )
-        if on_epoch is not None:
-            on_epoch(history)
+    with denormals_as_zero(contexts):
+        for epoch in range(len(history), num_epochs):
+            if history.train_loss and not math.isfinite(history.train_loss[-1]):
+                break
+            if seed is not None:
+                mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
+            if hasattr(train_iter, "epoch"):
+                train_iter.epoch = epoch
+            started = time.perf_counter()
+            metrics, rates, sizes, parts, running = Metrics(loss), [], [], [], []
+            for batch in train_iter:
+                update += 1
+                for schedule in schedules:
+                    schedule.apply(trainer, update)
+                size, count = len(batch[0]), 0
+                for part in _parts(batch, at_once):
+                    with named_batch(*part):
+                        pairs = shards(part, contexts)
+                        outputs, values = forward_backward(net, loss, pairs)
+                    for output, (_, y), value in zip(outputs, pairs, values):
+                        metrics.add(output, y, value)
+                    count += len(pairs)
+                trainer.step(size)
+                rates.append(trainer.learning_rate)
+                sizes.append(size)
+                parts.append(count)
+                if at_once is not None:
+                    net.collect_params().zero_grad()
+                running.append(values[-1])
+                if len(running) == 2 * _RUN_AHEAD:
+                    running[_RUN_AHEAD - 1].wait_to_read()
+                    del running[:_RUN_AHEAD]
+            if not sizes:
+                raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
+            metrics.require_classes()
+            sums = metrics.losses()
+            test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
+            valid = {}
+            if valid_iter is not None:
+                valid["valid_loss"], valid["valid_acc"] = evaluate(net, valid_iter, loss, ctx)
+            history.append(
+                train_loss=float(sums.sum() / sum(sizes)),
+                train_acc=metrics.hits() / sum(sizes),
+                first_loss=float(sums[: parts[0]].sum() / sizes[0]),
+                last_loss=float(sums[-parts[-1] :].sum() / sizes[-1]),
+                test_loss=test_loss,
+                test_acc=test_acc,
+                lr_first=float(rates[0]),
+                lr_mean=float(np.mean(rates)),
+                lr_last=float(rates[-1]),
+                updates=len(rates),
+                seconds=time.perf_counter() - started,
+                **valid,
+            )
+            if on_epoch is not None:
+                on_epoch(history)
     return history

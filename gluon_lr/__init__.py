@@ -6,13 +6,13 @@ Names load when they are first used: importing the package touches no data, swit
 from importlib import import_module
 from typing import Any, List
 
-__version__ = "1.1.0"
+__version__ = "2.0.0"
 
 _ROOMS = {
-    "comparing": ("compare",),
+    "studies.compare": ("compare",),
     "data": ("ContinuousBatchSampler", "load_data_cifar10", "load_data_fashion_mnist"),
-    "finder": ("LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner"),
-    "hyper": ("AutoLRS", "HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "grow_batch_instead"),
+    "finder": ("AutoLRS", "LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner"),
+    "hyper": ("HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "grow_batch_instead"),
     "optimizers": ("AdamW",),
     "schedulers": (
         "ChainScheduler",
@@ -42,7 +42,7 @@ _ROOMS = {
         "WarmupScheduler",
         "WarmupStableDecayScheduler",
     ),
-    "snapshot": ("preserved",),
+    "state": ("preserved",),
     "training": ("History", "evaluate", "train"),
 }
 _WHERE = {name: room for room, names in _ROOMS.items() for name in names}

@@ -7,30 +7,50 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Callable, List, NoReturn, Optional, Sequence
+from typing import Any, Callable, List, NoReturn, Optional
 
-from .errors import GluonLRError, RecordError, UsageError
-from .report.page import block
+from .errors import GluonLRError
+
+
+def program(command: str) -> str:
+    """How ``command`` was called: ``gluon-lr chapter``, ``python -m gluon_lr.chapter``, or ``python script.py``."""
+    if command.endswith(".py"):
+        return f"python {command}"
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = getattr(spec, "name", "").replace(".__main__", "")
+    if module.startswith("gluon_lr."):
+        return f"python -m {module}"
+    return f"python -m gluon_lr {command}" if module == "gluon_lr" else f"gluon-lr {command}"
 
 
 class Parser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` whose error is one line that names the remedy, and that takes no abbreviations."""
+    """An ``ArgumentParser`` whose error is one line that names the remedy, and that takes no abbreviations.
 
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+    Args:
+        command: the command's name, such as ``chapter``.
+        kwargs: passed on.
+    """
+
+    def __init__(self, command: str, **kwargs: Any) -> None:
+        super().__init__(
+            prog=program(command),
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **kwargs,
+        )
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
-def run(main: Callable[[Optional[List[str]]], int]) -> NoReturn:
-    """Run a command line's ``main`` and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
-    prog = getattr(sys.modules["__main__"].__spec__, "name", "gluon_lr").replace(".__main__", "")
-    # Our own story is told; MXNet's and matplotlib's chatter is not.
+def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional[List[str]] = None) -> NoReturn:
+    """Run a command's ``main`` and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
+    prog = program(command)
+    # Our own log is shown; MXNet's and matplotlib's is not.
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("gluon_lr").setLevel(logging.INFO)
     try:
-        code = main(None)
+        code = main(argv)
         sys.stdout.flush()
     except GluonLRError as error:
         print(f"{prog}: {error}", file=sys.stderr)
@@ -119,24 +139,3 @@ def file(text: str) -> Path:
     if not path.name or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder; expected a file's name")
     return path
-
-
-def readme(blocks: Sequence[str]) -> Callable[[str], Path]:
-    """A Markdown file that has these generated blocks, for ``type=``: said before hours of training, not after."""
-
-    def parse(text: str) -> Path:
-        try:
-            content = Path(text).read_text(encoding="utf-8")
-            for name in blocks:
-                block(content, name)
-        except (OSError, UnicodeDecodeError, RecordError) as error:
-            raise argparse.ArgumentTypeError(f"cannot rewrite blocks of {text!r}: {error}") from error
-        return Path(text)
-
-    return parse
-
-
-def usage(condition: bool, message: str) -> None:
-    """Raise :class:`UsageError` with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise UsageError(message)

@@ -22,6 +22,7 @@ from gluon_lr.data.sources import CIFAR10, FASHION_MNIST
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks" / "faults"))  # the campaigns, which tests run in small
 
 
 @pytest.fixture(scope="session")

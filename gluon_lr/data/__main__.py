@@ -11,7 +11,10 @@ from .sources import dataset_named, locate
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Fetch a dataset, verify it, or say where it is."""
-    parser = Parser(prog="python -m gluon_lr.data", description="Find, verify or fetch a dataset.")
+    parser = Parser(
+        "data",
+        description="Find, verify or fetch a dataset. fetch writes its files below the data folder and takes minutes.",
+    )
     parser.add_argument("action", choices=["fetch", "verify", "where"], help="what to do")
     parser.add_argument("dataset", choices=["fashion-mnist", "cifar10", "cifar-10"], help="with which dataset")
     parser.add_argument(
@@ -31,4 +34,4 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "data")

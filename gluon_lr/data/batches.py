@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
+from ..arguments import whole_number
 from ..errors import UsageError
 from .fetch import obtain
 from .formats import parse_cifar, parse_idx, read_content
@@ -76,10 +77,12 @@ class ArrayBatches:
             raise UsageError(f"{len(images)} images but {len(labels)} labels: expected as many of each")
         if len(images) == 0:
             raise UsageError("no images: a loader needs at least one")
-        if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}: expected at least 1")
         self.images, self.labels = images, np.asarray(labels)
-        self.batch_size, self.shuffle, self.seed, self.transform = int(batch_size), shuffle, seed, transform
+        self.batch_size, self.seed = (
+            whole_number("batch_size", batch_size, least=1),
+            whole_number("seed", seed, least=0),
+        )
+        self.shuffle, self.transform = shuffle, transform
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -124,10 +127,8 @@ class ContinuousBatchSampler:
     """
 
     def __init__(self, sampler: Any, batch_size: int) -> None:
-        if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}: expected at least 1")
         self._sampler = sampler
-        self._batch_size = batch_size
+        self._batch_size = whole_number("batch_size", batch_size, least=1)
 
     def __iter__(self) -> Iterator[List[int]]:
         batch: List[int] = []

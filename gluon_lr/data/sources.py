@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..errors import DataError, UsageError
 from .formats import read_content, sha1
@@ -47,6 +47,10 @@ class Located:
     folder: Path
     edition: str
     sha1: Dict[str, str]
+
+    def as_recorded(self) -> Dict[str, Any]:
+        """As it stands in the record of a run."""
+        return {"name": self.dataset.name, "edition": self.edition, "sha1": self.sha1}
 
 
 _NOW, _BOOK = "2017-08-31", "2017-08-26"

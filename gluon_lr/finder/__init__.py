@@ -1,9 +1,20 @@
 """The learning-rate finder: a search that leaves no trace, always stops, and says how sure it is."""
 
+from .autolrs import AutoLRS, Candidate
 from .learner import Learner
 from .result import LRFinderResult
 from .rules import RULES, NoSuggestion, Suggestion
 from .search import LRFinder
 from .stopping import LRFinderStoppingCriteria
 
-__all__ = ["RULES", "LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner", "NoSuggestion", "Suggestion"]
+__all__ = [
+    "RULES",
+    "AutoLRS",
+    "Candidate",
+    "LRFinder",
+    "LRFinderResult",
+    "LRFinderStoppingCriteria",
+    "Learner",
+    "NoSuggestion",
+    "Suggestion",
+]

@@ -1,7 +1,7 @@
 """From a curve of losses over rates to one rate: the rules in use elsewhere, and ours.
 
 All work on the smoothed loss over ln(lr). Which of them is the default was decided by measured regret:
-``benchmarks/finder_regret.py``.
+``benchmarks/finder/regret.py``.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def turn(curve: Curve) -> float:
     A training bears somewhat more than the rate at which an untrained net's loss turns. But the search meets each
     rate once: by the time that momentum has gathered, its updates are 1/(1 − m) times as long. The rate that trains
     best lies between the two; both numbers were chosen on six tasks, and each task was also judged by what the other
-    five chose (``benchmarks/finder_regret.py``). This form and the smoothing's width were chosen on the same six.
+    five chose (``benchmarks/finder/regret.py``). This form and the smoothing's width were chosen on the same six.
     """
     least = _fallen(curve.losses)
     if least == len(curve.losses) - 1:

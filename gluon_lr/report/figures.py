@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ..analysis.selection import by_run
+from ..experiments.record import Record
 from ..files import atomic
-from ..records import Record
 
 # Okabe and Ito's colours first, told apart by the colour-blind; dash and marker tell schedules apart in grey.
 SCHEDULES: Dict[str, Tuple[str, Any, str]] = {
@@ -88,18 +89,17 @@ def save_png(figure: Any, path: Path) -> Path:
     return path
 
 
+def save_figures(figures: Mapping[str, Any], folder: Path, quick: bool = False) -> List[Path]:
+    """Write a report's figures to ``folder``/figures, each by its name, stamped if the run was a quick one."""
+    for figure in figures.values():
+        stamp(figure, "QUICK RUN" if quick else None)
+    return [save_png(figure, folder / "figures" / f"{name}.png") for name, figure in figures.items()]
+
+
 def stamp(figure: Any, text: Optional[str]) -> None:
     """Write ``text`` across a figure: the mark of a quick run."""
     if text:
         figure.text(0.5, 0.5, text, fontsize=26, color="red", alpha=0.25, ha="center", va="center", rotation=20)
-
-
-def by_run(records: Sequence[Record]) -> Dict[str, List[Record]]:
-    """Records grouped by their run's name, in the order of their first appearance."""
-    groups: Dict[str, List[Record]] = {}
-    for record in records:
-        groups.setdefault(record.spec["run"], []).append(record)
-    return groups
 
 
 def draw_mean(
@@ -120,7 +120,7 @@ def draw_mean(
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)
 
 
-def draw_training(records: Sequence[Record], title: str, quick: Optional[str] = None) -> Any:
+def draw_training(records: Sequence[Record], title: str) -> Any:
     """Loss and accuracy against epochs: training and test side by side, a line a schedule."""
     figure, axes = new_figure(1, 3, height=3.4)
     panels = (("train_loss", "training loss"), ("train_acc", "training accuracy"), ("test_acc", "test accuracy"))
@@ -137,5 +137,4 @@ def draw_training(records: Sequence[Record], title: str, quick: Optional[str] = 
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
     figure.suptitle(title, fontsize=10)
-    stamp(figure, quick)
     return figure

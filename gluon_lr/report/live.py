@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from ..progress import in_notebook
+from ..screen import in_notebook
 from ..training import History
 
 

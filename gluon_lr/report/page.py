@@ -1,29 +1,17 @@
-"""One self-contained HTML page a study, and generated blocks in the README."""
+"""A study's report: ``results.csv`` and one self-contained HTML page."""
 
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Sequence
 
-from ..errors import RecordError
+from ..experiments.record import Record
 from ..files import write_text
+from .tables import Table, results_csv
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table: its caption, the columns' names, and rows of text."""
-
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def markdown(self) -> str:
-        """The table in GitHub's Markdown, without its caption."""
-        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+QUICK_MARK = "QUICK RUN: a slice of the data, few epochs; not comparable with the published figures"
 
 
 @dataclass(frozen=True)
@@ -78,37 +66,25 @@ def write_page(path: Path, title: str, sections: Sequence[Section], stamp: str =
     return path
 
 
-def block(text: str, name: str) -> str:
-    """What stands in ``text`` between the marks of the generated block ``name``.
+def write_report(
+    folder: Path,
+    title: str,
+    records: Sequence[Record],
+    sections: Sequence[Section],
+    notes: Sequence[str],
+    quick: bool = False,
+) -> Path:
+    """Write ``results.csv`` and ``report.html`` of the records in a study's folder; the page's path.
 
-    Raises:
-        RecordError: there is no such block.
+    The page ends with ``notes``, the machines that trained, and the trace of every run that failed.
     """
-    found = re.search(_marks(name), text, re.S)
-    if not found:
-        raise RecordError(f"no generated block {name!r}: expected <!-- {name}:begin --> … <!-- {name}:end -->")
-    return found.group(2).strip()
+    write_text(folder / "results.csv", results_csv(records))
+    failures = [f"{r.path.name if r.path else ''}: {r.error}" for r in records if r.status == "failed"]
+    last = Section("Notes", [*notes, *environments(records), *failures])
+    return write_page(folder / "report.html", title, [*sections, last], QUICK_MARK if quick else "")
 
 
-def with_block(text: str, name: str, content: str) -> str:
-    """``text`` with the generated block ``name`` replaced by ``content``."""
-    block(text, name)
-    return re.sub(_marks(name), lambda found: f"{found.group(1)}\n{content}\n{found.group(3)}", text, flags=re.S)
-
-
-def _marks(name: str) -> str:
-    return rf"(<!-- {re.escape(name)}:begin -->)(.*?)(<!-- {re.escape(name)}:end -->)"
-
-
-def update_readme(path: Path, blocks: "dict[str, str]") -> None:
-    """Rewrite the generated blocks of a Markdown file."""
-    text = Path(path).read_text(encoding="utf-8")
-    for name, content in blocks.items():
-        text = with_block(text, name, content)
-    write_text(path, text)
-
-
-def environments(records: Sequence[object]) -> List[str]:
+def environments(records: Sequence[Record]) -> List[str]:
     """One line a distinct machine and set of versions that the records were made with.
 
     gluon_lr 1.0.0 did not write its own version down.

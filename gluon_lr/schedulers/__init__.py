@@ -1,7 +1,6 @@
 """Schedules: pure functions of the number of updates, and schedules made of schedules."""
 
 from .base import Scheduler
-from .book import FactorScheduler, SquareRootScheduler
 from .combine import (
     ChainScheduler,
     ClipScheduler,
@@ -24,15 +23,15 @@ from .policies import (
     ConstantScheduler,
     CosineScheduler,
     ExponentialScheduler,
+    FactorScheduler,
     FunctionScheduler,
     InverseSquareRootScheduler,
     LinearScheduler,
-    MultiStepScheduler,
-    PiecewiseConstantScheduler,
     PolynomialScheduler,
-    StepScheduler,
+    SquareRootScheduler,
     TimeBasedScheduler,
 )
+from .steps import MultiStepScheduler, PiecewiseConstantScheduler, StepScheduler
 
 __all__ = [
     "ChainScheduler",

@@ -18,7 +18,7 @@ NAMES = [
 ]
 
 
-def made(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, List[float]]:
+def parse_schedule(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, List[float]]:
     """The schedule called ``name`` with ``arguments`` such as ``max_update=40``, which are Python literals, and its
     first ``n`` rates.
 
@@ -26,7 +26,7 @@ def made(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, List[float
         UsageError: the name or an argument is unknown, or a value is none that gives finite rates.
 
     Example:
-        >>> made("CosineScheduler", ["max_update=4", "base_lr=1.0"], 2)
+        >>> parse_schedule("CosineScheduler", ["max_update=4", "base_lr=1.0"], 2)
         (CosineScheduler(max_update=4, base_lr=1.0, final_lr=0.0), [1.0, 0.8535533905932737])
     """
     known = {key.lower().replace("scheduler", ""): key for key in NAMES}
@@ -59,8 +59,9 @@ def made(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, List[float
 def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     parser = Parser(
-        prog="python -m gluon_lr.schedulers",
-        description="Draw every policy on one sheet, or print one as CSV: CosineScheduler max_update=40 base_lr=0.5",
+        "schedulers",
+        description="Draw every policy on one sheet, or print one as CSV: CosineScheduler max_update=40 base_lr=0.5. "
+        "Writes one PNG (or nothing, with a schedule's name); takes seconds.",
     )
     parser.add_argument("name", nargs="?", help="a schedule, such as CosineScheduler or one-cycle; default: draw all")
     parser.add_argument("arguments", nargs="*", help="its arguments, as name=value")
@@ -75,7 +76,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 0
     if options.out is not None:
         raise UsageError("--out is where the sheet of all schedules goes: leave it out, one schedule is printed")
-    _, rates = made(options.name, options.arguments, options.n)
+    _, rates = parse_schedule(options.name, options.arguments, options.n)
     print("t,rate")
     for t, rate in enumerate(rates):
         print(f"{t},{rate!r}")
@@ -83,4 +84,4 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "schedulers")

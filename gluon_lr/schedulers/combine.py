@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Optional, Sequence
 
+from .arguments import require
 from .base import Scheduler
 from .curves import CURVES, progress
 from .foreign import pure
-from .policies import require
 
 
 @dataclass(unsafe_hash=True)

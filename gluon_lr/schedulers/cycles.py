@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Optional
 
+from .arguments import require
 from .base import Scheduler
 from .curves import CURVES, cosine, linear, progress
-from .policies import require
 
 
 @dataclass(unsafe_hash=True)

@@ -1,4 +1,4 @@
-"""The named policies that fall, or stay: each a formula over t and its arguments.
+"""The named policies that fall smoothly, or stay: each a formula over t and its arguments.
 
 Lengths are counted in what t counts: updates in a trainer, epochs inside a
 :class:`~gluon_lr.schedulers.PerEpochScheduler`. Every policy is clamped: before t = 0 it has its value at 0, beyond
@@ -8,19 +8,12 @@ its end its last one.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional
 
-from ..errors import UsageError
+from .arguments import require
 from .base import Scheduler
 from .curves import cosine, linear, progress
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise :class:`UsageError` unless ``condition`` holds."""
-    if not condition:
-        raise UsageError(message)
 
 
 @dataclass(unsafe_hash=True)
@@ -40,104 +33,6 @@ class ConstantScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         return self.base_lr
-
-
-@dataclass(unsafe_hash=True)
-class StepScheduler(Scheduler):
-    """The rate is multiplied by a factor every ``step``: η(t) = base_lr · factor^⌊t/step⌋.
-
-    Args:
-        step: t between two drops; MXNet's ``FactorScheduler`` drops one later, at t = step + 1.
-        factor: multiplier at each drop; default 0.1.
-        base_lr: the rate at t = 0; default 0.01.
-
-    Raises:
-        UsageError: ``step`` is not positive.
-
-    Example:
-        >>> StepScheduler(2, factor=0.5, base_lr=1.0).values(5).tolist()
-        [1.0, 1.0, 0.5, 0.5, 0.25]
-    """
-
-    step: float
-    factor: float = 0.1
-    base_lr: float = 0.01
-
-    def __post_init__(self) -> None:
-        require(self.step > 0, f"step is {self.step}: expected more than 0")
-
-    def __call__(self, num_update: float) -> float:
-        return self.base_lr * self.factor ** (num_update // self.step if num_update > 0 else 0)
-
-
-@dataclass(unsafe_hash=True)
-class PiecewiseConstantScheduler(Scheduler):
-    """The rate has given values between given boundaries: η(t) = rates[i] for boundaries[i−1] ≤ t < boundaries[i].
-
-    Args:
-        boundaries: t at which the next value begins, ascending.
-        rates: one more than boundaries.
-
-    Raises:
-        UsageError: lengths do not fit, or boundaries do not ascend.
-
-    Example:
-        >>> PiecewiseConstantScheduler([1, 3], [1.0, 0.5, 0.1]).values(5).tolist()
-        [1.0, 0.5, 0.5, 0.1, 0.1]
-    """
-
-    boundaries: Sequence[float]
-    rates: Sequence[float]
-
-    def __post_init__(self) -> None:
-        self.__dict__.update(boundaries=tuple(self.boundaries), rates=tuple(self.rates))
-        require(
-            len(self.rates) == len(self.boundaries) + 1,
-            f"{len(self.boundaries)} boundaries but {len(self.rates)} rates: expected one more rate than boundaries",
-        )
-        require(list(self.boundaries) == sorted(set(self.boundaries)), "boundaries have to ascend")
-
-    def __call__(self, num_update: float) -> float:
-        return self.rates[bisect_right(self.boundaries, num_update)]
-
-    @property
-    def length(self) -> float:
-        """The last boundary."""
-        return self.boundaries[-1] if self.boundaries else 0
-
-
-@dataclass(unsafe_hash=True)
-class MultiStepScheduler(Scheduler):
-    """The rate is multiplied by a factor at given points: η(t) = base_lr · factor^(number of steps ≤ t).
-
-    Args:
-        steps: the points, ascending; MXNet's ``MultiFactorScheduler`` drops one later, at t = step + 1.
-        factor: multiplier at each; default 0.1.
-        base_lr: the rate before the first; default 0.01.
-
-    Raises:
-        UsageError: steps do not ascend.
-
-    Example:
-        >>> MultiStepScheduler([1, 3], factor=0.5, base_lr=1.0).values(5).tolist()
-        [1.0, 0.5, 0.5, 0.25, 0.25]
-    """
-
-    steps: Sequence[float]
-    factor: float = 0.1
-    base_lr: float = 0.01
-
-    def __post_init__(self) -> None:
-        self.__dict__["steps"] = tuple(self.steps)
-        require(list(self.steps) == sorted(set(self.steps)), "steps have to ascend")
-
-    def __call__(self, num_update: float) -> float:
-        return self.base_lr * self.factor ** bisect_right(self.steps, num_update)
-
-    @property
-    def length(self) -> float:
-        """The last step."""
-        return self.steps[-1] if self.steps else 0
 
 
 @dataclass(unsafe_hash=True)
@@ -357,3 +252,50 @@ class FunctionScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         return float(self.function(num_update))
+
+
+@dataclass(unsafe_hash=True)
+class SquareRootScheduler(Scheduler):
+    """The rate falls with the square root of the number of updates: η(t) = lr · (t + 1)^−½.
+
+    Args:
+        lr: the rate at t = 0; default 0.1.
+
+    Source: *Dive into Deep Learning*, Learning Rate Scheduling, "Schedulers".
+
+    Example:
+        >>> SquareRootScheduler(lr=1.0).values(4).round(3).tolist()
+        [1.0, 0.707, 0.577, 0.5]
+    """
+
+    lr: float = 0.1
+
+    def __call__(self, num_update: float) -> float:
+        return self.lr * (num_update + 1.0) ** -0.5
+
+
+@dataclass(unsafe_hash=True)
+class FactorScheduler(Scheduler):
+    """The rate is multiplied by a factor at every update: η(t) = max(stop_factor_lr, base_lr · factor^(t + 1)).
+
+    The chapter's object decays at each call, its first one included, so that the value after t + 1 calls is the value
+    at t here; calling this one twice changes nothing.
+
+    Args:
+        factor: multiplier an update; default 1.
+        stop_factor_lr: the rate never falls below this; default 1e-7.
+        base_lr: the rate before the first update; default 0.1.
+
+    Source: *Dive into Deep Learning*, Learning Rate Scheduling, "Factor Scheduler".
+
+    Example:
+        >>> FactorScheduler(factor=0.9, stop_factor_lr=1e-2, base_lr=2.0).values(3).round(3).tolist()
+        [1.8, 1.62, 1.458]
+    """
+
+    factor: float = 1.0
+    stop_factor_lr: float = 1e-7
+    base_lr: float = 0.1
+
+    def __call__(self, num_update: float) -> float:
+        return max(self.stop_factor_lr, self.base_lr * self.factor ** (num_update + 1))

@@ -1,0 +1,159 @@
+"""From the records and searches of ``finder_regret.py`` to its tables and figures."""
+
+import numpy as np
+
+from gluon_lr.experiments import Store
+from gluon_lr.finder import RULES, LRFinderResult
+from gluon_lr.finder.rules import DEFAULT_RULE, smooth, suggest
+from gluon_lr.report.figures import new_figure, save_png
+
+NOTHING = "Not measured yet."
+
+
+def read_searches(folder, name, how="default"):
+    """The finder's results on a task, a list entry a seed."""
+    return [
+        LRFinderResult.from_json(path)
+        for path in sorted((folder / "searches").glob(f"{how.replace(' ', '-')}/{name}.seed*.json"))
+    ]
+
+
+def truths(folder, tasks):
+    """Task → (rates, mean final loss over seeds at each); infinite where a training did not stay finite. Tasks whose
+    grid is not whole are left out."""
+    losses = {name: {rate: [] for rate in task.rates} for name, task in tasks.items()}
+    for record in Store(folder).records():
+        settings = record.spec["settings"]
+        if record.complete and settings["task"] in tasks:
+            whole = record.epochs == record.spec["epochs"]
+            losses[settings["task"]][settings["rate"]].append(record.history["train_loss"][-1] if whole else np.inf)
+    return {
+        name: (np.array(list(by_rate)), np.array([np.mean(values) for values in by_rate.values()]))
+        for name, by_rate in losses.items()
+        if all(by_rate.values())
+    }
+
+
+def loss_at(rate, rates, losses):
+    """The final loss at any rate, linear in ln(rate) between the grid's points; its end's value beyond the grid."""
+    return float(np.interp(np.log(rate), np.log(rates), np.where(np.isfinite(losses), losses, 1e6)))
+
+
+def regrets(folder, tasks, by_eye):
+    """Task → rule → (rate of each seed's search, regret of each)."""
+    found = {}
+    for name, (rates, losses) in truths(folder, tasks).items():
+        results = read_searches(folder, name)
+        if not results:
+            raise SystemExit(f"{name}: no search is recorded; run benchmarks/finder_regret.py --tasks {name}")
+        best = losses.min()
+        found[name] = {"by eye": ([by_eye], [loss_at(by_eye, rates, losses) / best - 1])}
+        for rule in RULES:
+            given = [s.lr for s in (suggest(rule, r.lrs, r.losses, r.momentum) for r in results) if s]
+            found[name][rule] = (given, [loss_at(lr, rates, losses) / best - 1 for lr in given])
+    return found
+
+
+def left_out(folder, tasks):
+    """Task → the mean regret of the default rule with its two numbers chosen anew on all the other tasks.
+
+    The rule is factor · (1 − m)^power · η*; what is chosen on a task flatters it there.
+    """
+
+    def regret(name, factor, power):
+        rates, losses = true[name]
+        given = [factor * (1 - r.momentum) ** power * r.lrs[smooth(r.lrs, r.losses).argmin()] for r in searches[name]]
+        return np.mean([loss_at(lr, rates, losses) / losses.min() - 1 for lr in given])
+
+    true = truths(folder, tasks)
+    searches = {name: read_searches(folder, name) for name in tasks}
+    choices = [(factor, power) for factor in (0.5, 0.75, 1, 1.25, 1.5, 1.75, 2) for power in (0, 0.25, 0.5, 0.75, 1)]
+    table = {name: {choice: regret(name, *choice) for choice in choices} for name in true}
+    found = {}
+    for name in true:
+        best = min(choices, key=lambda choice: sum(table[other][choice] for other in true if other != name))
+        found[name] = table[name][best]
+    return found
+
+
+def regret_table(folder, tasks, found, others=None):
+    """A line a task: the grid's best, and each rule's median rate and mean regret; the means over tasks below.
+
+    ``others`` is the default rule's regret with its numbers chosen on the other tasks, for a column of its own.
+    """
+    if not found:
+        return NOTHING
+    rules = [DEFAULT_RULE, *(rule for rule in RULES if rule != DEFAULT_RULE), "by eye"]
+    head = ["task", "best rate, final loss", *rules]
+    means = {rule: [] for rule in rules}
+    true, rows = truths(folder, tasks), []
+    for name, by_rule in found.items():
+        rates, losses = true[name]
+        rows.append([name, f"{rates[losses.argmin()]:g}, {losses.min():.3f}"])
+        for rule in rules:
+            given, values = by_rule[rule]
+            means[rule].append(np.mean(values) if values else np.inf)
+            rows[-1].append(_cell(given, values, 1 if rule == "by eye" else len(read_searches(folder, name))))
+    rows.append(["mean regret", "", *(f"{100 * np.mean(means[rule]):.1f} %" for rule in rules)])
+    if others is not None:
+        head.insert(3, f"{DEFAULT_RULE}, chosen on the other tasks")
+        for row, value in zip(rows, [*others.values(), np.mean(list(others.values()))]):
+            row.insert(3, f"{100 * value:.1f} %")
+    return _markdown(head, rows)
+
+
+def searches_table(folder, tasks, ways):
+    """A line a task, a column a way to search: the default rule's median rate and mean regret."""
+    true, rows = truths(folder, tasks), []
+    if not any(read_searches(folder, name, how) for name in true for how in ways[1:]):
+        return NOTHING
+    means = {how: [] for how in ways}
+    for name, (rates, losses) in true.items():
+        rows.append([name])
+        for how in ways:
+            results = read_searches(folder, name, how)
+            given = [s.lr for s in (r.suggestion for r in results) if s]
+            values = [loss_at(lr, rates, losses) / losses.min() - 1 for lr in given]
+            means[how].extend([np.mean(values)] if values else [])
+            rows[-1].append(_cell(given, values, len(results)) if results else "not searched")
+    rows.append(["mean regret", *(f"{100 * np.mean(means[how]):.1f} %" if means[how] else "" for how in ways)])
+    return _markdown(["task", *ways], rows)
+
+
+def _cell(given, values, searches):
+    if not values:
+        return "no suggestion"
+    only = "" if len(given) == searches else f" ({len(given)} of {searches} searches)"
+    return f"{np.median(given):.2g}: {100 * np.mean(values):.1f} %{only}"
+
+
+def _markdown(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def draw(folder, tasks, found, path):
+    """The final loss against the rate, with each rule's rates, a panel a task."""
+    colors = dict(zip([*RULES, "by eye"], ("#009E73", "#0072B2", "#D55E00", "#CC79A7", "#E69F00", "#000000")))
+    marks = dict(zip(colors, "os^Dv*"))
+    true = truths(folder, tasks)
+    figure, axes = new_figure(2, 3, width=11, height=3.4)
+    for ax in axes.flat[len(found) :]:
+        ax.set_axis_off()
+    for ax, (name, by_rule) in zip(axes.flat, found.items()):
+        rates, losses = true[name]
+        finite = np.isfinite(losses)
+        ax.plot(rates[finite], losses[finite], "-", marker=".", color="0.5")
+        for rule, (given, _) in by_rule.items():
+            at = [loss_at(lr, rates, losses) for lr in given]
+            ax.plot(given, at, marks[rule], color=colors[rule], ms=6, alpha=0.8, label=rule)
+        ax.set_xscale("log")
+        ax.set_ylim(0.95 * losses.min(), min(6 * losses.min(), 1.05 * losses[finite].max()))
+        ax.set_title(name, fontsize=10)
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("final training loss")
+        ax.grid(alpha=0.3)
+    if found:
+        handles, labels = axes.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
+    return save_png(figure, path)

@@ -1,0 +1,30 @@
+"""Paired tests between runs of one study: which are compared, and over which seeds."""
+
+from __future__ import annotations
+
+from typing import List, Sequence, Tuple
+
+import numpy as np
+
+from ..experiments.record import Record
+from .selection import at_best_rate, last_by_seed
+from .statistics import PairedTest, compare_paired, holm
+
+
+def compare_runs(records: Sequence[Record], pairs: Sequence[Tuple[str, str]], quantity: str) -> List[PairedTest]:
+    """Each pair's difference of the last ``quantity``, first less second, with Holm's correction over all pairs."""
+    return holm(
+        [
+            compare_paired(
+                f"{first} − {second}", last_by_seed(records, first, quantity), last_by_seed(records, second, quantity)
+            )
+            for first, second in pairs
+        ]
+    )
+
+
+def compare_schedules(records: Sequence[Record]) -> List[PairedTest]:
+    """Every two schedules at their best rates, the better first, with Holm's correction over all pairs."""
+    arms = at_best_rate(records)
+    names = sorted(arms, key=lambda name: -float(np.mean(list(arms[name].values()))))
+    return holm([compare_paired(f"{a} − {b}", arms[a], arms[b]) for i, a in enumerate(names) for b in names[i + 1 :]])

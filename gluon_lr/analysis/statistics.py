@@ -1,0 +1,111 @@
+"""Intervals over seeds, and paired tests over common seeds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its interval: ``low`` … ``high`` at 95 %; infinite where fewer than two values are known."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    @property
+    def half_width(self) -> float:
+        """Half of what lies between ``low`` and ``high``."""
+        return (self.high - self.low) / 2
+
+
+def _interval(values: Sequence[float], spread: float) -> Interval:
+    from scipy import stats
+
+    numbers = np.asarray(list(values), float)
+    n = len(numbers)
+    if n == 0:
+        return Interval(math.nan, -math.inf, math.inf, 0)
+    mean = float(numbers.mean())
+    if n == 1:
+        return Interval(mean, -math.inf, math.inf, 1)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * numbers.std(ddof=1) * spread)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Student's 95 % interval of the mean: x̄ ± t·s/√n.
+
+    Example:
+        >>> interval = mean_interval([1.0, 2.0, 3.0])
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (-0.484, 4.484)
+    """
+    return _interval(values, math.sqrt(1 / max(1, len(values))))
+
+
+def prediction_interval(values: Sequence[float]) -> Interval:
+    """Where one more run would lie in 95 % of cases: x̄ ± t·s·√(1 + 1/n)."""
+    return _interval(values, math.sqrt(1 + 1 / max(1, len(values))))
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A paired comparison over common seeds.
+
+    Attributes:
+        name: what is compared.
+        difference: first less second, its mean and interval.
+        p: two-sided, of Student's paired test; 1 where fewer than two pairs are known.
+        p_corrected: after Holm's correction over the family that was tested together.
+    """
+
+    name: str
+    difference: Interval
+    p: float
+    p_corrected: float = math.nan
+
+
+def compare_paired(name: str, first: Dict[int, float], second: Dict[int, float]) -> PairedTest:
+    """Compare two arms seed by seed; seeds that only one of them has are left out."""
+    common = sorted(set(first) & set(second))
+    return compare_differences(name, [first[seed] - second[seed] for seed in common])
+
+
+def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
+    """Test whether paired differences are zero on average."""
+    from scipy import stats
+
+    numbers = np.asarray(list(differences), float)
+    if len(numbers) < 2:
+        p = 1.0
+    elif np.ptp(numbers) == 0:
+        p = 0.0 if numbers[0] else 1.0
+    else:
+        p = float(stats.ttest_1samp(numbers, 0.0).pvalue)
+    return PairedTest(name, mean_interval(numbers), p)
+
+
+def holm(comparisons: Sequence[PairedTest]) -> List[PairedTest]:
+    """The comparisons with their p-values corrected for having been made together."""
+    from statsmodels.stats.multitest import multipletests
+
+    if not comparisons:
+        return []
+    corrected = multipletests([c.p for c in comparisons], method="holm")[1]
+    return [replace(c, p_corrected=float(p)) for c, p in zip(comparisons, corrected)]
+
+
+def count_seeds(n: int) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{n} seed" if n == 1 else f"{n} seeds"

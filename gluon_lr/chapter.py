@@ -1,0 +1,7 @@
+"""``python -m gluon_lr.chapter``: the command that the project is known by."""
+
+from .cli import run
+from .studies.chapter.__main__ import main
+
+if __name__ == "__main__":
+    run(main, "chapter")

@@ -1,0 +1,39 @@
+"""The machine and the versions that a run was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any, Dict
+
+from .. import __version__
+
+
+def environment(ctx: Any) -> Dict[str, Any]:
+    """What a run depends on beyond its specification."""
+    import mxnet as mx
+    import numpy as np
+
+    return {
+        "python": platform.python_version(),
+        "gluon_lr": __version__,
+        "mxnet": mx.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
+        "context": str(ctx),
+    }
+
+
+def processor() -> str:
+    """The processor's name, where the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

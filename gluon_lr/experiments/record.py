@@ -1,0 +1,110 @@
+"""A run's record on disk: everything that a table or a figure is later made from."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from ..errors import DamagedError, RecordError
+from ..files import digest, write_text
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run's record as read from disk.
+
+    Attributes:
+        spec: the :class:`~gluon_lr.experiments.RunSpec` as plain data.
+        status: ``running``, ``finished``, ``collapsed`` (no better than guessing at the end) or ``failed``.
+        history: the lists of :class:`~gluon_lr.training.History`.
+        data: the dataset's name, edition and the SHA-1 of its files.
+        environment: versions, processor, threads, context.
+        seconds: wall time of all epochs.
+        error: the trace of a failed run.
+        path: where it was read.
+    """
+
+    spec: Dict[str, Any]
+    status: str
+    history: Dict[str, List[float]]
+    data: Dict[str, Any]
+    environment: Dict[str, Any]
+    seconds: float
+    error: Optional[str] = None
+    path: Optional[Path] = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status in ("finished", "collapsed")
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained so far."""
+        return len(self.history.get("train_loss", ()))
+
+    @property
+    def edition(self) -> str:
+        """The dataset's edition, stamped where only a slice of it was used."""
+        limit = self.spec["limit"]
+        return f"{self.data.get('edition', '?')}" + ("" if limit is None else f" (quick: {limit} images)")
+
+    def last(self, name: str) -> float:
+        """The last epoch's value of a history list; NaN before the first."""
+        return self.history[name][-1] if self.history.get(name) else math.nan
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all."""
+    body = {
+        "version": VERSION,
+        "spec": record.spec,
+        "status": record.status,
+        "seconds": record.seconds,
+        "data": record.data,
+        "environment": record.environment,
+        "error": record.error,
+        "history": record.history,
+    }
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {**body, "sha256": digest(body)}.items()]
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        DamagedError: the file is cut short or altered; its name is in the text.
+        RecordError: it is missing, or of another version.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RecordError(f"{path}: is not there") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedError(f"{path}: cannot be read ({error}). Delete it; its run is then made anew") from error
+    try:
+        body = json.loads(text)
+        claimed, version = body.pop("sha256"), body["version"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError(f"{path}: is no whole record ({error}). Delete it; its run is then made anew") from error
+    if version != VERSION:
+        raise RecordError(f"{path}: has the format version {version}, this gluon_lr reads {VERSION}. Use the newer one")
+    if digest(body) != claimed:
+        raise DamagedError(f"{path}: was altered (its checksum does not fit). Delete it; its run is then made anew")
+    body.pop("version")
+    return Record(**body, path=Path(path))
+
+
+def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
+    """``collapsed`` where the loss is not finite, or the last test accuracy no better than guessing by as much again
+    (by a tenth where that is less)."""
+    bound = 1 / classes + min(1 / classes, 0.1)
+    if not math.isfinite(history["train_loss"][-1]) or not history["test_acc"][-1] > bound:
+        return "collapsed"
+    return "finished"

@@ -1,0 +1,148 @@
+"""One run from specification to record: claimed by a lock, resumed from its last whole epoch, written as it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import traceback
+from typing import Any, Optional
+
+from .. import state
+from ..errors import OutputError, RecordError
+from .environment import environment
+from .record import Record, outcome
+from .spec import Build, Ingredients, RunSpec
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators that initializers, dropout and Gluon's samplers draw from."""
+    import mxnet as mx
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)
+    mx.random.seed(seed)
+
+
+def execute(
+    spec: RunSpec,
+    build: Build,
+    store: Store,
+    ctx: str = "auto",
+    data_dir: Optional[str] = None,
+    writes: bool = True,
+) -> Optional[Record]:
+    """Do what is missing of a run and return its record.
+
+    A run that raises is recorded as ``failed`` with its trace; it is made anew at the next call. After any kind of
+    interruption the next call goes on from the last whole epoch, and the history is bit-identical to that of a run
+    never interrupted.
+
+    Args:
+        spec: the run.
+        build: the study's function from specification, context and data folder to
+            :class:`~gluon_lr.experiments.Ingredients`.
+        store: the study's records.
+        ctx: a context's name.
+        data_dir: where to look for data first.
+        writes: False to train along without writing, where another process of the same distributed training writes.
+
+    Returns:
+        The record; None where another process is working on this very run.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    with store.claimed(spec) if writes else contextlib.nullcontext(True) as mine:
+        if not mine:
+            return None
+        if writes:
+            store.remove_leftovers(spec)
+        done = store.find(spec)
+        if done is not None and done.complete:
+            return done
+        try:
+            return _train(spec, build, store, ctx, data_dir, writes)
+        except OutputError:
+            raise
+        except Exception:
+            failed = Record(spec.as_dict(), "failed", {}, {}, {}, 0.0, error=traceback.format_exc())
+            if writes:
+                store.write(spec, failed)
+            return failed
+
+
+def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Optional[str], writes: bool) -> Record:
+    from ..data.forms import unpack_pair
+    from ..training import History, train, try_context
+
+    context = try_context(ctx)
+    seed_everything(spec.seed)
+    run = build(spec, context, data_dir)
+    about = environment(context)
+    history = History()
+    checkpoint = store.checkpoint_path(spec)
+
+    def record(status: str) -> Record:
+        seconds = round(sum(history.seconds), 3)
+        written = Record(spec.as_dict(), status, history.as_dict(), run.data, about, seconds)
+        if writes:
+            store.write(spec, written)
+        return written
+
+    def keep(_: History) -> None:
+        for call in run.after_epoch:
+            call(history)
+        if not writes:
+            return
+        notes = {"spec": spec.as_dict(), "history": history.as_dict()}
+        state.save(checkpoint, run.net, run.trainer, notes)
+        record("running")
+
+    if checkpoint.exists():
+        _prepare(run, context)
+        try:
+            notes = state.load(checkpoint, run.net, run.trainer)
+            if notes["spec"] != spec.as_dict():
+                raise RecordError(f"{checkpoint}: was made with other settings")
+            history = History(**notes["history"])
+            log.info("%s goes on after epoch %d", spec.key, len(history))
+        except RecordError as error:
+            log.warning("%s. %s starts anew", error, spec.key)
+            seed_everything(spec.seed)
+            run = build(spec, context, data_dir)
+    if not len(history):
+        record("running")
+    train(
+        run.net,
+        run.train_iter,
+        run.test_iter,
+        spec.epochs,
+        run.loss,
+        run.trainer,
+        context,
+        seed=spec.seed,
+        history=history,
+        schedules=run.schedules,
+        valid_iter=run.valid_iter,
+        unpack=run.unpack or unpack_pair,
+        metric=run.metric,
+        on_epoch=keep,
+    )
+    complete = record(outcome(history.as_dict(), run.classes))
+    if writes:
+        with contextlib.suppress(FileNotFoundError):
+            checkpoint.unlink()
+    return complete
+
+
+def _prepare(run: Ingredients, context: Any) -> None:
+    """Give deferred parameters their shapes, so that a checkpoint can be restored into them."""
+    from ..data.forms import call, shards, unpack_pair
+
+    inputs, _ = shards((run.unpack or unpack_pair)(next(iter(run.train_iter))), [context])[0]
+    call(run.net, inputs)

@@ -1,0 +1,227 @@
+"""Many runs, side by side: joblib's processes on this machine, or its Dask backend on a cluster, by the same call."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from ..errors import DamagedError, GluonLRError, RecordError, UsageError
+from ..files import writable_folder
+from .progress import bars
+from .record import Record
+from .run import execute
+from .spec import Build, RunSpec
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+# One thread a process: oneDNN's threads get in each other's way on nets of this size, and runs side by side use every
+# core anyway.
+_THREADS_PER_RUN = 1
+_DEATHS_IN_A_ROW = 5
+# MXNet's generator is one a process: where a cluster's worker has several threads, they train one after another.
+_ONE_RUN_A_PROCESS = threading.Lock()
+
+
+def sweep(
+    specs: Sequence[RunSpec],
+    build: Build,
+    folder: Path,
+    *,
+    jobs: Optional[int] = None,
+    ctx: str = "auto",
+    data_dir: Optional[str] = None,
+    fresh: bool = False,
+    progress: bool = True,
+) -> List[Record]:
+    """Do what is missing of ``specs`` and return all their records, in their order.
+
+    Args:
+        specs: the runs.
+        build: the study's function from a specification to
+            :class:`~gluon_lr.experiments.Ingredients`; it has to pickle.
+        folder: the study's output folder; on a cluster, one that every worker sees under this path.
+        jobs: processes side by side; default one a core, or up to three more where that leaves no core idle at the
+            end. Where joblib's Dask backend is active, its cluster is used
+            instead.
+        ctx: a context's name, for every run.
+        data_dir: where to look for data first.
+        fresh: forget what is there of ``specs`` and make it anew.
+        progress: draw a bar a run and one overall, on standard error.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        RecordError: a record was made with other settings; or one is damaged, which is said when all others are done.
+        GluonLRError: worker processes keep dying.
+    """
+    if len({spec.key for spec in specs}) != len(specs):
+        raise RecordError("two runs of this sweep have the same name, seed, epochs and reading: give them other names")
+    store = Store(writable_folder(Path(folder)).resolve())
+    if fresh:
+        for spec in specs:
+            store.forget(spec)
+    found: Dict[str, Optional[Record]] = {}
+    damaged: List[DamagedError] = []
+    for spec in specs:
+        try:
+            found[spec.key] = store.find(spec)
+        except DamagedError as error:
+            damaged.append(error)
+    missing = [spec for spec in specs if spec.key in found and not _complete(found[spec.key])]
+    deaths = 0
+    with bars(missing, store, progress):
+        while missing:
+            before = store.epochs_done(missing)
+            try:
+                for record in _parallel(missing, build, store, jobs, ctx, data_dir):
+                    if record is not None:
+                        _report(record)
+            except _worker_died() as error:
+                deaths = deaths + 1 if store.epochs_done(missing) == before else 0
+                log.warning("a worker process died (%s); going on with what is missing", type(error).__name__)
+                if deaths >= _DEATHS_IN_A_ROW:
+                    raise GluonLRError(
+                        "worker processes keep dying before they finish an epoch: is there enough memory? "
+                        "Try fewer --jobs"
+                    ) from error
+            found.update({spec.key: store.find(spec) for spec in missing})
+            missing = [spec for spec in missing if found[spec.key] is None or found[spec.key].status == "running"]
+            if missing:
+                time.sleep(0.5)  # another command is working on these: look again, take over what it leaves
+    if damaged:
+        raise damaged[0]
+    return [found[spec.key] for spec in specs]
+
+
+def _complete(record: Optional[Record]) -> bool:
+    return record is not None and record.complete
+
+
+def _parallel(
+    specs: Sequence[RunSpec], build: Build, store: Store, jobs: Optional[int], ctx: str, data_dir: Optional[str]
+) -> Iterator[Optional[Record]]:
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.parallel import get_active_backend
+
+    on_cluster = "Dask" in type(get_active_backend()[0]).__name__
+    parent = None if on_cluster else os.getpid()
+    tasks = [delayed(_work)(spec, build, store, ctx, data_dir, parent) for spec in specs]
+    if on_cluster:
+        yield from Parallel(return_as="generator_unordered")(tasks)
+        return
+    workers = min(jobs or _side_by_side(len(specs), os.cpu_count() or 1), len(specs))
+    # A single job goes to a process of its own too, since only there one thread can be promised: joblib would run it
+    # in this one, so two processes are asked for and one task at a time is handed out.
+    # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.
+    watch = {"initializer": _die_with, "initargs": (parent,)} if sys.version_info >= (3, 9) else {}
+    with warnings.catch_warnings(), parallel_config(
+        backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch
+    ):
+        # joblib replaces a worker that has grown by 300 MB, as one does with its first run, and warns of it.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
+        yield from Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)(tasks)
+
+
+@contextlib.contextmanager
+def cluster(address: Optional[str]) -> Iterator[None]:
+    """Have sweeps in the block run on the Dask cluster whose scheduler is at ``address``; on this machine if None.
+
+    Its workers need gluon_lr, the data, and the output folder under the same path.
+
+    Raises:
+        UsageError: nobody answers there, or Dask is not installed.
+    """
+    if address is None:
+        yield
+        return
+    from joblib import parallel_config
+
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise UsageError("--dask needs Dask: install gluon_lr[cluster]") from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"no Dask scheduler at {address} ({type(error).__name__}). Start one with `dask scheduler` and give its "
+            "address, such as tcp://127.0.0.1:8786"
+        ) from error
+    with client, parallel_config(backend="dask", client=client):
+        yield
+
+
+def _side_by_side(runs: int, cores: int) -> int:
+    """Processes for ``runs`` equally long runs: the fewest, at least one a core, that end soonest.
+
+    Five runs on two cores by two take three rounds and leave a core idle in the last; all five at once take two and a
+    half. Up to three more processes than cores, for the sake of memory.
+    """
+
+    def rounds(processes: int) -> float:
+        return -(-runs // processes) * processes / cores
+
+    return min(range(cores, cores + 4), key=rounds)
+
+
+def _work(
+    spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Optional[str], parent: Optional[int]
+) -> Optional[Record]:
+    """One run, in a worker process."""
+    if parent is not None:
+        _die_with(parent)
+    try:
+        with _ONE_RUN_A_PROCESS:
+            return execute(spec, build, store, ctx, data_dir)
+    finally:
+        gc.collect()  # a net and its hybridized graph refer to each other; the next run needs their memory
+
+
+_watching = False
+
+
+def _die_with(parent: int) -> None:
+    """Watch, in a worker process, that the command which started it is still there; end with it otherwise."""
+    global _watching
+    if _watching:
+        return
+    _watching = True
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.25)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _worker_died() -> Any:
+    from concurrent.futures import BrokenExecutor
+
+    died: List[Any] = [BrokenExecutor]
+    with contextlib.suppress(ImportError):
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        died.append(TerminatedWorkerError)
+    return tuple(died)
+
+
+def _report(record: Record) -> None:
+    spec = record.spec
+    name = f"{spec['run']} ({spec['reading']}, seed {spec['seed']})"
+    if record.status == "failed":
+        log.warning("%s failed: %s", name, (record.error or "").strip().splitlines()[-1])
+    else:
+        log.info(
+            "%s %s: train loss %.3f, train acc %.3f, test acc %.3f, %.0f s",
+            name, record.status, record.last("train_loss"), record.last("train_acc"), record.last("test_acc"),
+            record.seconds,
+        )  # fmt: skip

@@ -1,0 +1,200 @@
+"""Runs followed on an MLflow server: parameters, each epoch's metrics and rate, and the report's figures.
+
+The records on disk stay the truth. The command that does the sweep reads them as they grow and tells MLflow, so that
+neither a worker nor a run ever waits for a server, and none is lost with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import threading
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from ..errors import RecordError, UsageError
+from .record import Record, read_record
+from .spec import RunSpec
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+_EVERY = 2.0  # seconds between two looks at the records
+_LOST_EVERY = 20.0  # the same while the server does not answer
+_METRICS = ("train_loss", "train_acc", "test_loss", "test_acc", "valid_loss", "valid_acc", "seconds")
+_STATUS = {"finished": "FINISHED", "collapsed": "FINISHED", "failed": "FAILED"}
+
+
+def tracker(choice: str) -> str:
+    """``mlflow`` or ``mlflow:URI``, for ``type=``; the URI, or an empty string for the default.
+
+    Example:
+        >>> tracker("mlflow:http://127.0.0.1:5000")
+        'http://127.0.0.1:5000'
+    """
+    import argparse
+
+    name, _, uri = choice.partition(":")
+    if name != "mlflow":
+        raise argparse.ArgumentTypeError(f"unknown tracker {choice!r}; expected mlflow or mlflow:URI")
+    return uri
+
+
+class MlflowTracker:
+    """Follow a sweep's records in the block and tell them to MLflow, a run of MLflow's for each of ours.
+
+    Args:
+        uri: of the server or store; empty for ``$MLFLOW_TRACKING_URI``, and without that a store in ``folder``.
+        study: the experiment's name.
+        specs: the runs.
+        folder: where their records are.
+
+    Raises:
+        UsageError: MLflow is not installed, or nobody answers at ``uri`` to begin with.
+    """
+
+    def __init__(self, uri: str, study: str, specs: Sequence[RunSpec], folder: Path) -> None:
+        # A server that goes away is given up soon; the defaults keep asking for minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        try:
+            from mlflow import MlflowClient
+        except ImportError as error:
+            raise UsageError("--track needs MLflow: install gluon_lr[tracking]") from error
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it warns of is said once, below
+        self.folder, self.specs = Path(folder).resolve(), list(specs)
+        self._store = Store(self.folder)
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
+        self._told: Dict[str, int] = {}  # key → epochs that MLflow knows
+        self._runs: Dict[str, str] = {}  # key → MLflow's run
+        self._ended: Dict[str, bool] = {}
+        self._lost = False
+        self._where = hashlib.sha1(str(self.folder).encode("utf-8")).hexdigest()[:16]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        try:
+            self._client = MlflowClient(self.uri)
+            self._experiment = self._find_experiment(study)
+        except Exception as error:
+            raise UsageError(
+                f"no MLflow at {self.uri} ({_line(error)}). Start one with `mlflow server`, or leave the URI out for a "
+                "store of its own"
+            ) from error
+
+    def __enter__(self) -> "MlflowTracker":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._tell(final=True)
+
+    def figures(self, pictures: Sequence[Path]) -> None:
+        """Give every run of the sweep the report's pictures."""
+        for run in self._runs.values():
+            for picture in pictures:
+                if not self._try(self._client.log_artifact, run, str(picture), "figures"):
+                    return
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_LOST_EVERY if self._lost else _EVERY):
+            self._tell()
+
+    def _tell(self, final: bool = False) -> None:
+        """Tell MLflow what is new in the records. What cannot be told is tried again at the next look.
+
+        A record that says ``failed`` may be an earlier call's, whose run is about to be made anew: it is believed at
+        the end.
+        """
+        for spec in self.specs:
+            if self._ended.get(spec.key):
+                continue
+            try:
+                record = read_record(self._store.record_path(spec))
+            except RecordError:
+                continue  # not begun yet, or damaged, which the sweep reports
+            if record.status == "failed" and not final:
+                continue
+            if record.status not in _STATUS and record.epochs == self._told.get(spec.key):
+                continue
+            if not self._try(self._tell_run, spec, record):
+                return
+
+    def _tell_run(self, spec: RunSpec, record: Record) -> None:
+        if spec.key not in self._runs:
+            self._runs[spec.key], self._told[spec.key] = self._find_run(spec, record)
+        run, known = self._runs[spec.key], self._told[spec.key]
+        if record.epochs > known:
+            self._client.log_batch(run, metrics=_metrics(record, known))
+            self._told[spec.key] = record.epochs
+        if record.status in _STATUS:
+            self._client.set_tag(run, "outcome", record.status)
+            self._client.set_terminated(run, _STATUS[record.status])
+            self._ended[spec.key] = True
+
+    def _find_experiment(self, study: str) -> str:
+        found = self._client.get_experiment_by_name(study)
+        if found is not None:
+            return found.experiment_id
+        # Only a store of our own is told where to keep pictures; a server knows better.
+        where = (self.folder / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
+        return self._client.create_experiment(study, artifact_location=where)
+
+    def _find_run(self, spec: RunSpec, record: Record) -> "tuple[str, int]":
+        """MLflow's run of ``spec``, that of an interrupted call included, and how many epochs it knows."""
+        wanted = f"tags.key = '{spec.key}' and tags.folder = '{self._where}'"
+        for run in self._client.search_runs([self._experiment], wanted, max_results=1):
+            told = self._client.get_metric_history(run.info.run_id, "train_loss")
+            known = max((metric.step for metric in told), default=0)
+            if known <= record.epochs:  # more were told of one that has been made anew since
+                return run.info.run_id, known
+        run = self._client.create_run(
+            self._experiment, run_name=spec.key, tags={"key": spec.key, "folder": self._where}
+        )
+        for name, value in _parameters(record).items():
+            self._client.log_param(run.info.run_id, name, value)
+        return run.info.run_id, 0
+
+    def _try(self, call: Any, *arguments: Any) -> bool:
+        """Whether ``call`` went well; a server that is gone costs one warning."""
+        try:
+            call(*arguments)
+        except Exception as error:
+            if not self._lost:
+                log.warning("MLflow at %s does not answer (%s); training goes on", self.uri, _line(error))
+            self._lost = True
+            return False
+        if self._lost:
+            log.warning("MLflow at %s is back", self.uri)
+        self._lost = False
+        return True
+
+
+def _parameters(record: Record) -> Dict[str, Any]:
+    spec = {key: value for key, value in record.spec.items() if key != "settings"}
+    told = {**spec, **record.spec["settings"], "dataset_edition": record.edition, **record.environment}
+    return {name: str(value)[:500] for name, value in told.items()}
+
+
+def _metrics(record: Record, known: int) -> List[Any]:
+    """MLflow's metrics of the epochs after ``known``; its step is the epoch, from 1."""
+    import time
+
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    names: Dict[str, Optional[str]] = {**{name: name for name in _METRICS}, "lr_mean": "learning_rate"}
+    return [
+        Metric(shown, float(record.history[name][epoch]), now, epoch + 1)
+        for name, shown in names.items()
+        for epoch in range(known, len(record.history.get(name, ())))
+        if math.isfinite(record.history[name][epoch])
+    ]
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

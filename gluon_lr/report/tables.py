@@ -1,0 +1,175 @@
+"""Records as tables: published beside reproduced, arms, pairs, grids, claims, and ``results.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Iterable, List, Sequence, Tuple
+
+import numpy as np
+
+from ..analysis.comparisons import compare_runs, compare_schedules
+from ..analysis.measures import best_epoch
+from ..analysis.selection import Cell, best_rate, by_run, cells, scores
+from ..analysis.statistics import PairedTest, count_seeds, mean_interval
+from ..analysis.verdicts import Verdict
+from ..experiments.record import Record
+
+COLUMNS = (
+    "run",
+    "reading",
+    "seed",
+    "status",
+    "epochs",
+    "train_loss",
+    "train_acc",
+    "test_acc",
+    "seconds",
+    "dataset_edition",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its caption, the columns' names, and rows of text."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, without its caption."""
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def results_csv(records: Iterable[Record]) -> str:
+    """The records as a table, a line a run, in the columns :data:`COLUMNS`."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for record in records:
+        spec = record.spec
+        numbers = [f"{record.last(name):.6f}" for name in ("train_loss", "train_acc", "test_acc")]
+        writer.writerow(
+            [spec["run"], spec["reading"], spec["seed"], record.status, record.epochs, *numbers,
+             f"{record.seconds:.1f}", record.edition]
+        )  # fmt: skip
+    return stream.getvalue()
+
+
+def spread(values: Sequence[float], digits: int = 4) -> str:
+    """A mean with its 95 % interval, as text."""
+    interval = mean_interval(values)
+    if interval.n == 0:
+        return "–"
+    around = "" if interval.n == 1 else f" ± {interval.half_width:.{digits}f}"
+    return f"{interval.mean:.{digits}f}{around}"
+
+
+def arms_table(records: Sequence[Record], caption: str) -> Table:
+    """A line an arm: its last figures over seeds."""
+    rows = []
+    for run, group in by_run(records).items():
+        good = [r for r in group if r.status == "finished"]
+        rows.append(
+            [
+                run,
+                *(spread([r.last(q) for r in good]) for q in ("train_loss", "test_loss", "test_acc")),
+                f"{np.mean([sum(r.history.get('updates', [])) for r in group]):.0f}",
+                f"{sum(r.seconds for r in group) / len(group):.0f}",
+                str(sum(r.complete for r in group)),
+                str(sum(r.status == "collapsed" for r in group)),
+                str(sum(r.status == "failed" for r in group)),
+            ]
+        )
+    columns = [
+        "run",
+        "train loss",
+        "test loss",
+        "test accuracy",
+        "updates",
+        "seconds a run",
+        "seeds",
+        "collapsed",
+        "failed",
+    ]
+    return Table(caption, columns, rows)
+
+
+def paired_table(
+    records: Sequence[Record], pairs: Sequence["tuple[str, str]"], quantity: str, larger_is_better: bool
+) -> Table:
+    """A line a pair: first less second over common seeds, with Holm's correction over all pairs."""
+    columns = ["pair", f"difference of the last {quantity} (95 %)", "p (Holm)", "verdict"]
+    tests = compare_runs(records, pairs, quantity)
+    return Table("Paired over common seeds", columns, _test_rows(tests, larger_is_better))
+
+
+def _test_rows(tests: Sequence[PairedTest], larger_is_better: bool = True) -> List[List[str]]:
+    """A row a test: its name, the difference with its interval, the corrected p-value, and a verdict."""
+    rows = []
+    for test in tests:
+        gain = test.difference
+        if test.p_corrected < 0.05:
+            verdict = "better" if (gain.mean > 0) == larger_is_better else "worse"
+        else:
+            verdict = f"not resolved at {count_seeds(gain.n)}"
+        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
+        rows.append([test.name, measured, f"{test.p_corrected:.3g}", verdict])
+    return rows
+
+
+def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
+    """A line a claim: how it was measured, what came out, and the verdict."""
+    rows = []
+    for verdict in verdicts:
+        gain = verdict.test.difference
+        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
+        p = f"{verdict.test.p_corrected:.3g}"
+        rows.append([verdict.claim.text, verdict.claim.measure, measured, p, verdict.verdict])
+    return Table(
+        caption, ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"], rows
+    )
+
+
+def _cell_text(cell: Cell, digits: int = 4) -> str:
+    """A cell's mean with its interval; where trainings collapsed, how many, since no interval describes two heaps."""
+    collapsed = sum(record.status == "collapsed" for record in cell.values())
+    values = list(scores(cell).values())
+    if not collapsed:
+        return spread(values, digits)
+    return f"{np.mean(values):.{digits}f} ({collapsed} of {len(cell)} collapsed)"
+
+
+def schedules_table(records: Sequence[Record], caption: str) -> Table:
+    """A line a schedule, at its best rate; the best schedule first."""
+    rows: List[Tuple[float, List[str]]] = []
+    for name, rates in cells(records).items():
+        rate = best_rate(rates)
+        values = list(scores(rates[rate]).values())
+        epochs = np.mean([best_epoch(r) + 1 for r in rates[rate].values()])
+        total = max(r.epochs for r in rates[rate].values())
+        every = [r for cell in rates.values() for r in cell.values()]
+        collapsed = f"{sum(r.status == 'collapsed' for r in every)} of {len(every)}"
+        row = [name, f"{rate:g}", _cell_text(rates[rate]), f"{epochs:.1f} of {total}", str(len(values)), collapsed]
+        rows.append((float(np.mean(values)), row))
+    columns = ["schedule", "best rate", "test accuracy there", "best epoch", "seeds", "collapsed, all rates"]
+    return Table(caption, columns, [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
+
+
+def rates_table(records: Sequence[Record], caption: str) -> Table:
+    """A line a schedule, a column a rate: test accuracy after the best epoch."""
+    found = cells(records)
+    every = sorted({rate for rates in found.values() for rate in rates})
+    rows = [
+        [name, *(_cell_text(rates[rate], 3) if rate in rates else "" for rate in every)]
+        for name, rates in found.items()
+    ]
+    return Table(caption, ["schedule", *(f"{rate:g}" for rate in every)], rows)
+
+
+def pairs_table(records: Sequence[Record], caption: str) -> Table:
+    """Every two schedules at their best rates over common seeds, with Holm's correction over all pairs."""
+    return Table(caption, ["pair", "difference (95 %)", "p (Holm)", "verdict"], _test_rows(compare_schedules(records)))

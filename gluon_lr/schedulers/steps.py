@@ -1,0 +1,108 @@
+"""The named policies that fall in steps: constant between given t."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Sequence
+
+from .arguments import require
+from .base import Scheduler
+
+
+@dataclass(unsafe_hash=True)
+class StepScheduler(Scheduler):
+    """The rate is multiplied by a factor every ``step``: η(t) = base_lr · factor^⌊t/step⌋.
+
+    Args:
+        step: t between two drops; MXNet's ``FactorScheduler`` drops one later, at t = step + 1.
+        factor: multiplier at each drop; default 0.1.
+        base_lr: the rate at t = 0; default 0.01.
+
+    Raises:
+        UsageError: ``step`` is not positive.
+
+    Example:
+        >>> StepScheduler(2, factor=0.5, base_lr=1.0).values(5).tolist()
+        [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+
+    step: float
+    factor: float = 0.1
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        require(self.step > 0, f"step is {self.step}: expected more than 0")
+
+    def __call__(self, num_update: float) -> float:
+        return self.base_lr * self.factor ** (num_update // self.step if num_update > 0 else 0)
+
+
+@dataclass(unsafe_hash=True)
+class MultiStepScheduler(Scheduler):
+    """The rate is multiplied by a factor at given points: η(t) = base_lr · factor^(number of steps ≤ t).
+
+    Args:
+        steps: the points, ascending; MXNet's ``MultiFactorScheduler`` drops one later, at t = step + 1.
+        factor: multiplier at each; default 0.1.
+        base_lr: the rate before the first; default 0.01.
+
+    Raises:
+        UsageError: steps do not ascend.
+
+    Example:
+        >>> MultiStepScheduler([1, 3], factor=0.5, base_lr=1.0).values(5).tolist()
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    steps: Sequence[float]
+    factor: float = 0.1
+    base_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.__dict__["steps"] = tuple(self.steps)
+        require(list(self.steps) == sorted(set(self.steps)), "steps have to ascend")
+
+    def __call__(self, num_update: float) -> float:
+        return self.base_lr * self.factor ** bisect_right(self.steps, num_update)
+
+    @property
+    def length(self) -> float:
+        """The last step."""
+        return self.steps[-1] if self.steps else 0
+
+
+@dataclass(unsafe_hash=True)
+class PiecewiseConstantScheduler(Scheduler):
+    """The rate has given values between given boundaries: η(t) = rates[i] for boundaries[i−1] ≤ t < boundaries[i].
+
+    Args:
+        boundaries: t at which the next value begins, ascending.
+        rates: one more than boundaries.
+
+    Raises:
+        UsageError: lengths do not fit, or boundaries do not ascend.
+
+    Example:
+        >>> PiecewiseConstantScheduler([1, 3], [1.0, 0.5, 0.1]).values(5).tolist()
+        [1.0, 0.5, 0.5, 0.1, 0.1]
+    """
+
+    boundaries: Sequence[float]
+    rates: Sequence[float]
+
+    def __post_init__(self) -> None:
+        self.__dict__.update(boundaries=tuple(self.boundaries), rates=tuple(self.rates))
+        require(
+            len(self.rates) == len(self.boundaries) + 1,
+            f"{len(self.boundaries)} boundaries but {len(self.rates)} rates: expected one more rate than boundaries",
+        )
+        require(list(self.boundaries) == sorted(set(self.boundaries)), "boundaries have to ascend")
+
+    def __call__(self, num_update: float) -> float:
+        return self.rates[bisect_right(self.boundaries, num_update)]
+
+    @property
+    def length(self) -> float:
+        """The last boundary."""
+        return self.boundaries[-1] if self.boundaries else 0

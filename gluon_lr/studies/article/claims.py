@@ -1,0 +1,102 @@
+"""What the article concludes, as claims on our runs. It prints curves, no table of figures.
+
+Its setting: 20,000 random training images, the full test set for validation, an MLP with two hidden layers, batch 64,
+SGD, 100 epochs, one run each.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Sequence
+
+import numpy as np
+
+from ...analysis.measures import gap, last_mean, least_loss_epoch, roughness
+from ...analysis.selection import finished_by_seed
+from ...analysis.verdicts import Claim
+from ...experiments.record import Record
+
+
+def _gap(record: Record) -> float:
+    return gap(record, epochs=10)
+
+
+def _last(record: Record) -> float:
+    return last_mean(record, epochs=10)
+
+
+def _roughness(record: Record) -> float:
+    return roughness(record, skip=0.25)
+
+
+def claims(records: Sequence[Record]) -> List[Claim]:
+    """The article's conclusions, each as a difference that is positive if it holds."""
+    runs = {name: finished_by_seed(records, name) for name in dict.fromkeys(r.spec["run"] for r in records)}
+
+    def paired(measure: Callable[[Record], float], first: str, second: str) -> List[float]:
+        a: Dict[int, Record] = runs.get(first, {})
+        b: Dict[int, Record] = runs.get(second, {})
+        return [measure(a[seed]) - measure(b[seed]) for seed in sorted(set(a) & set(b))]
+
+    last = "validation accuracy, mean of the last ten epochs"
+    onset = "epoch of the least validation loss"
+
+    def late(measure: str) -> List[float]:
+        """How little epochs 60 to 100 still bring, against 20 to 60, mean over the decaying schedules."""
+        common = [set(runs.get(n, {})) for n in ("linear", "time-based", "exponential", "step")]
+        gains = []
+        for seed in sorted(set.intersection(*common)) if common else []:
+            values = [np.array(runs[n][seed].history[measure]) for n in ("linear", "time-based", "exponential", "step")]
+            mean = np.mean(values, axis=0)
+            end = len(mean)
+            if end < 20:
+                continue  # a tenth of so few epochs says nothing
+            gains.append(float(mean[int(0.9 * end) :].mean() - mean[int(0.55 * end) : int(0.65 * end)].mean()))
+        return gains
+
+    return [
+        Claim(
+            "A constant 0.01 barely moves validation accuracy",
+            "gain from the second to the last tenth of the epochs is below half a point",
+            [
+                float(
+                    np.mean(r.history["test_acc"][-10:])
+                    - np.mean(r.history["test_acc"][len(r.history["test_acc"]) // 10 :][:10])
+                )
+                for r in runs.get("constant", {}).values()
+                if r.epochs >= 20
+            ],
+            denies=True,
+        ),
+        Claim("Exponential beats time-based", last, paired(_last, "exponential", "time-based")),
+        Claim("Time-based beats linear", last, paired(_last, "time-based", "linear")),
+        Claim("Time-based beats step", last, paired(_last, "time-based", "step")),
+        Claim(
+            "Exponential is the smoothest: smoother than linear",
+            "roughness",
+            paired(_roughness, "linear", "exponential"),
+        ),
+        Claim("Exponential is smoother than step", "roughness", paired(_roughness, "step", "exponential")),
+        Claim(
+            "Linear over-fits more than exponential",
+            "training less validation accuracy",
+            paired(_gap, "linear", "exponential"),
+        ),
+        Claim(
+            "Step over-fits more than exponential",
+            "training less validation accuracy",
+            paired(_gap, "step", "exponential"),
+        ),
+        Claim("Adam over-fits sooner than linear", onset, paired(least_loss_epoch, "linear", "adam")),
+        Claim("Adam over-fits sooner than step", onset, paired(least_loss_epoch, "step", "adam")),
+        Claim(
+            "Learning stops near epoch 60",
+            "validation accuracy, last tenth less epochs 55 to 65: no gain, and its interval below half a point",
+            late("test_acc"),
+            denies=True,
+        ),
+        Claim(
+            "A decay per update trains worse than the same decay per epoch",
+            last,
+            paired(_last, "decay-per-epoch", "decay-per-update"),
+        ),
+    ]

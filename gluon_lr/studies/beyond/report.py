@@ -1,0 +1,48 @@
+"""The report on what else can be scheduled: each way beside its counterpart, made of nothing but the run records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+from ...analysis.selection import read_comparable
+from ...experiments.record import Record
+from ...report.figures import draw_training, save_figures
+from ...report.page import Section
+from ...report.page import write_report as write_report_page
+from ...report.tables import arms_table, paired_table
+from .claims import PAIRS
+from .experiment import RUNS
+
+NOTES = (
+    "All arms: LeNet, batch 256 (batch growth: up to 1024), plain SGD at 0.1, unless their way of scheduling says "
+    "otherwise. The same seed means the same initialization and order of images in every arm.",
+    "Step: the rate halves every three epochs; batch growth: the batch doubles instead, up to 1024. Plateau: halves "
+    "where the test loss does not fall by 2 % from one epoch to the next. It watches the test set, as a user's "
+    "validation set would be watched. AutoLRS: stages of two, then four epochs, ten trials each between 0.01 and 1; "
+    "its seconds contain its trials. Adaptive momentum and the two decays keep the constant rate.",
+)
+
+
+def write_report(folder: Path, quick: bool = False) -> Path:
+    """Write ``results.csv``, the figures and ``report.html`` from the records in ``folder``; the page's path."""
+    folder = Path(folder)
+    records, left_out = read_comparable(folder)
+    records.sort(key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    title = "Beyond the rate: LeNet on Fashion-MNIST"
+    finished = any(r.status == "finished" for r in records)
+    curves = {"training": draw_training(records, title)} if finished else {}
+    sections = [
+        Section(
+            "Every arm",
+            tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
+            pictures=save_figures(curves, folder, quick),
+        ),
+        Section("Beside its counterpart", tables=[paired_table(records, PAIRS, "test_acc", larger_is_better=True)]),
+    ]
+    return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)
+
+
+def beyond_block(records: Sequence[Record]) -> str:
+    """The table of pairs, as the docs show it."""
+    return paired_table(records, PAIRS, "test_acc", larger_is_better=True).markdown()

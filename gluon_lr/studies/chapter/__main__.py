@@ -1,0 +1,51 @@
+"""``python -m gluon_lr.chapter``: train the chapter's five networks and write the report."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from ...cli import run
+from ...data.sources import FASHION_MNIST
+from ...experiments.record import Record
+from ...experiments.spec import RunSpec
+from ...report.tables import Table
+from ..command import command
+from ..options import Options
+from ..study import Study
+from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
+from .report import claims_block, results_block, results_table, write_report
+
+
+def _specifications(options: Options) -> List[RunSpec]:
+    epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
+    limit = QUICK_IMAGES if options.quick else None
+    return specifications(options.only, options.choices["reading"], options.seeds, epochs, limit)
+
+
+def _summary(records: Sequence[Record], options: Options) -> Table:
+    return results_table(records, options.choices["reading"])
+
+
+CHAPTER = Study(
+    name="chapter",
+    description="LeNet on Fashion-MNIST under the chapter's five schedules: published beside reproduced.",
+    takes="Takes seven minutes on two idle cores, with --quick one minute.",
+    runs=RUNS,
+    epochs=EPOCHS,
+    dataset=FASHION_MNIST,
+    specifications=_specifications,
+    build=build,
+    write_report=write_report,
+    summary=_summary,
+    blocks={"chapter-results": results_block, "chapter-claims": claims_block},
+    choices={"reading": (READINGS, "what the schedules count")},
+)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The command line; the exit code."""
+    return command(CHAPTER, argv)
+
+
+if __name__ == "__main__":
+    run(main, "chapter")

@@ -1,0 +1,103 @@
+"""What the chapter printed and what it says, to be held against our runs.
+
+Source: *Dive into Deep Learning* (Zhang, Lipton, Li, Smola), "Learning Rate Scheduling", the MXNet edition: one
+unseeded run each of LeNet on Fashion-MNIST, 40 epochs, batch 256, SGD without momentum.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from ...analysis.measures import gap, roughness, stall
+from ...analysis.selection import finished_by_seed
+from ...analysis.verdicts import Claim
+from ...experiments.record import Record
+
+# run: (training loss, training accuracy, test accuracy) after the last epoch
+PUBLISHED: Dict[str, Tuple[float, float, float]] = {
+    "constant": (0.197, 0.923, 0.823),
+    "square-root": (0.282, 0.898, 0.887),
+    "multi-factor": (0.151, 0.943, 0.896),
+    "cosine": (0.353, 0.873, 0.867),
+    "cosine-warmup": (0.359, 0.869, 0.868),
+}
+QUANTITIES = (("train_loss", "train loss"), ("train_acc", "train accuracy"), ("test_acc", "test accuracy"))
+
+BySeed = Dict[int, Record]
+
+
+def _pairs(first: BySeed, second: BySeed) -> List[Tuple[Record, Record]]:
+    return [(first[seed], second[seed]) for seed in sorted(set(first) & set(second))]
+
+
+def _gap(record: Record) -> float:
+    return gap(record, epochs=max(1, record.epochs // 8))
+
+
+def _roughness(record: Record) -> float:
+    return roughness(record, skip=0.5)
+
+
+def _decayed(runs: Dict[str, BySeed]) -> List[Tuple[Record, List[Record]]]:
+    """Each seed's constant run beside its finished runs with a decreasing rate."""
+    pairs = []
+    for seed, constant in sorted(runs["constant"].items()):
+        decayed = [runs[name][seed] for name in runs if name != "constant" and seed in runs[name]]
+        if decayed:
+            pairs.append((constant, decayed))
+    return pairs
+
+
+def claims(records: Sequence[Record]) -> List[Claim]:
+    """The chapter's claims, measured on the finished runs of one reading over their common seeds."""
+    runs = {name: finished_by_seed(records, name) for name in PUBLISHED}
+    constant, cosine = runs["constant"], runs["cosine"]
+    first = 5
+    return [
+        Claim(
+            "A constant rate of 0.5 keeps improving training accuracy while test accuracy stalls",
+            "gain of training accuracy less gain of test accuracy, last quarter against the one before",
+            [stall(record) for _, record in sorted(constant.items())],
+        ),
+        Claim(
+            "Square root is smoother than the constant rate",
+            "roughness of the test accuracy, constant less square root",
+            [_roughness(c) - _roughness(s) for c, s in _pairs(constant, runs["square-root"])],
+        ),
+        Claim(
+            "Square root over-fits less than the constant rate",
+            "training less test accuracy, constant less square root",
+            [_gap(c) - _gap(s) for c, s in _pairs(constant, runs["square-root"])],
+        ),
+        Claim(
+            "Multi-factor gives slightly better solutions than square root",
+            "last test accuracy, multi-factor less square root",
+            [m.last("test_acc") - s.last("test_acc") for m, s in _pairs(runs["multi-factor"], runs["square-root"])],
+        ),
+        Claim(
+            "Cosine need not improve on the constant rate",
+            "last test accuracy, cosine less constant: no significant gain, and its interval below half a point",
+            [c.last("test_acc") - k.last("test_acc") for c, k in _pairs(cosine, constant)],
+            denies=True,
+        ),
+        Claim(
+            "With warmup the net converges better in the first five epochs",
+            "mean training loss of epochs 1 to 5, cosine without less cosine with warmup",
+            [
+                float(np.mean(c.history["train_loss"][:first]) - np.mean(w.history["train_loss"][:first]))
+                for c, w in _pairs(cosine, runs["cosine-warmup"])
+            ],
+        ),
+        Claim(
+            "Decreasing the rate improves accuracy",
+            "last test accuracy, mean of the four schedules less constant",
+            [float(np.mean([d.last("test_acc") for d in ds])) - c.last("test_acc") for c, ds in _decayed(runs)],
+        ),
+        Claim(
+            "Decreasing the rate reduces over-fitting",
+            "training less test accuracy, constant less mean of the four schedules",
+            [_gap(c) - float(np.mean([_gap(d) for d in ds])) for c, ds in _decayed(runs)],
+        ),
+    ]

@@ -1,0 +1,95 @@
+"""The chapter's runs: LeNet on Fashion-MNIST under five schedules, in three readings.
+
+Gluon's trainer calls a scheduler with the number of updates, 235 an epoch, while the chapter draws its schedulers
+against 40 epochs; and it draws the very object it then trains with, though MXNet's change when they are called. So
+there are three readings of each schedule: *as printed* (drawn first, then counted in updates), *per update* (a fresh
+object, counted in updates) and *per epoch* (what the text means).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from ...errors import UsageError
+from ...experiments.spec import Ingredients, RunSpec
+
+READINGS = ("as-printed", "per-update", "per-epoch")
+RUNS = ("constant", "square-root", "multi-factor", "cosine", "cosine-warmup")
+EPOCHS = 40
+BATCH_SIZE = 256
+QUICK_IMAGES, QUICK_EPOCHS = 20_000, 5
+
+
+def chapter_scheduler(run: str) -> Any:
+    """A fresh scheduler object of a run, made as the chapter makes it; None for the constant rate of 0.5."""
+    from mxnet import lr_scheduler
+
+    from ...schedulers import SquareRootScheduler
+
+    makers: Dict[str, Callable[[], Any]] = {
+        "constant": lambda: None,
+        "square-root": lambda: SquareRootScheduler(lr=1.0),
+        "multi-factor": lambda: lr_scheduler.MultiFactorScheduler(step=[15, 30], factor=0.5, base_lr=0.5),
+        "cosine": lambda: lr_scheduler.CosineScheduler(max_update=40, base_lr=0.5, final_lr=0.01),
+        "cosine-warmup": lambda: lr_scheduler.CosineScheduler(
+            max_update=40, base_lr=0.5, final_lr=0.01, warmup_steps=5
+        ),
+    }
+    if run not in makers:
+        raise UsageError(f"unknown run {run!r}: expected one of {', '.join(RUNS)}")
+    return makers[run]()
+
+
+def drawn_rates(run: str, epochs: int = EPOCHS) -> List[float]:
+    """What the chapter draws for a run: a fresh scheduler called with 0, 1, …, epochs − 1."""
+    scheduler = chapter_scheduler(run)
+    return [0.5 if scheduler is None else float(scheduler(t)) for t in range(epochs)]
+
+
+def trained_scheduler(run: str, reading: str, updates_per_epoch: int) -> Any:
+    """The scheduler that a trainer is given for a run in a reading; None for the constant rate."""
+    from ...schedulers import PerEpochScheduler
+
+    scheduler = chapter_scheduler(run)
+    if scheduler is None or reading == "per-update":
+        return scheduler
+    if reading == "per-epoch":
+        return PerEpochScheduler(scheduler, updates_per_epoch)
+    if reading == "as-printed":
+        for epoch in range(EPOCHS):  # the drawing, which moves MXNet's schedulers
+            scheduler(epoch)
+        return scheduler
+    raise UsageError(f"unknown reading {reading!r}: expected one of {', '.join(READINGS)}")
+
+
+def specifications(
+    runs: Sequence[str], reading: str, seeds: Sequence[int], epochs: int, limit: Optional[int] = None
+) -> List[RunSpec]:
+    """The chapter's experiments as data, seed by seed."""
+    settings = {"batch_size": BATCH_SIZE, "net": "lenet", "optimizer": "sgd"}
+    return [RunSpec("chapter", run, seed, epochs, reading, limit, settings) for seed in seeds for run in runs]
+
+
+def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredients:
+    """LeNet, its data and its trainer as the chapter sets them up, for one run."""
+    from mxnet import gluon, init
+
+    from ...data.batches import ArrayBatches, fashion_mnist_arrays
+    from ...data.fetch import obtain
+    from ...data.sources import FASHION_MNIST
+    from ...nets import lenet
+
+    located = obtain(FASHION_MNIST, data_dir)
+    train, train_labels, test, test_labels = fashion_mnist_arrays(located)
+    batch_size = spec.settings["batch_size"]
+    train_iter = ArrayBatches(train[: spec.limit], train_labels[: spec.limit], batch_size, shuffle=True, seed=spec.seed)
+    test_iter = ArrayBatches(test[: spec.limit], test_labels[: spec.limit], batch_size=1000)
+    net = lenet(ctx)
+    net.initialize(init.Xavier(), ctx=ctx)
+    net.hybridize(static_alloc=True, static_shape=True)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    loss.hybridize(static_alloc=True, static_shape=True)
+    scheduler = trained_scheduler(spec.run, spec.reading, len(train_iter))
+    rule = {"learning_rate": 0.5} if scheduler is None else {"lr_scheduler": scheduler}
+    trainer = gluon.Trainer(net.collect_params(), "sgd", rule)
+    return Ingredients(net, train_iter, test_iter, loss, trainer, located.as_recorded())

@@ -1,0 +1,121 @@
+"""A study's command: its options, its runs, its report."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+from ..analysis.selection import read_comparable
+from ..data.fetch import obtain
+from ..errors import RecordError, UsageError
+from ..experiments.record import Record, read_record
+from ..experiments.spec import RunSpec
+from ..experiments.store import Store
+from ..experiments.sweep import cluster, sweep
+from ..experiments.tracking import MlflowTracker
+from ..files import writable_folder
+from ..report.blocks import update_blocks
+from .options import Options, parse
+from .study import Study
+
+log = logging.getLogger(__name__)
+
+
+def command(study: Study, argv: Optional[List[str]] = None) -> int:
+    """A study's command line: train what is missing, write the report, print its table; the exit code."""
+    options = parse(study, argv)
+    specs = study.specifications(options)
+    if not options.report_only:
+        obtain(study.dataset, options.data_dir)  # once, here, rather than in every worker at the same time
+    code = _run(study, options, specs)
+    records, _ = read_comparable(options.folder)
+    table = study.summary(records, options)
+    print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
+    for page in options.markdown:
+        update_blocks(page, study.generated(records))
+    return code
+
+
+def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
+    """Train what is missing, write the report, say where it is; the exit code."""
+    folder = options.folder
+    _require_own_records(study.name, folder)
+    records: List[Record] = []
+    tracking: Optional[MlflowTracker] = None
+    if options.report_only:
+        if not Store(folder).paths():
+            raise UsageError(f"no records in {folder}: leave --report-only out to make some, or name another --out")
+    else:
+        _check_context(options.ctx)
+        tracking = _tracking(options, specs, folder)
+        with tracking or contextlib.nullcontext():
+            records = _train(study, options, specs)
+        if options.kvstore and not records:
+            return 0  # another worker of the same training reports it
+    contexts = sorted({r.environment["context"] for r in records if r.environment})
+    if contexts:
+        print(f"trained on {', '.join(contexts)}")
+    page = study.write_report(folder, options.quick)
+    for note in read_comparable(folder)[1]:
+        log.warning("%s", note)
+    if tracking is not None:
+        tracking.figures(sorted((folder / "figures").glob("*.png")))
+        print(f"MLflow: {tracking.uri}")
+    print(f"report: {page}\nresults: {folder / 'results.csv'}")
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        print(f"failed: {record.spec['run']} seed {record.spec['seed']}: {(record.error or '').splitlines()[-1]}")
+    return 1 if failed else 0
+
+
+def _require_own_records(study: str, folder: Path) -> None:
+    """Refuse a folder with another study's records, before hours of work rather than after."""
+    for path in Store(folder).paths():
+        with contextlib.suppress(RecordError):  # said where it is needed
+            found = read_record(path).spec["study"]
+            if found != study:
+                raise UsageError(f"{folder} holds records of the study {found}, not of {study}: name another --out")
+
+
+def _train(study: Study, options: Options, specs: Sequence[RunSpec]) -> List[Record]:
+    """The runs, over processes, a cluster, or the processes of one training."""
+    before = study.before or (lambda options: None)
+    if options.kvstore is not None:
+        if len(specs) != 1:
+            raise UsageError(
+                f"--kvstore trains one run over its processes, here are {len(specs)}: choose one by --only and --seeds"
+            )
+        from ..experiments.distributed import train_together
+
+        before(options)
+        record = train_together(specs[0], study.build, options.folder, options.kvstore, options.ctx, options.data_dir)
+        return [] if record is None else [record]
+    with cluster(options.dask):
+        before(options)
+        return sweep(
+            specs,
+            study.build,
+            options.folder,
+            jobs=options.jobs,
+            ctx=options.ctx,
+            data_dir=options.data_dir,
+            fresh=options.fresh,
+        )
+
+
+def _tracking(options: Options, specs: Sequence[RunSpec], folder: Path) -> Optional[MlflowTracker]:
+    if options.track is None:
+        return None
+    own_store = not (options.track or os.environ.get("MLFLOW_TRACKING_URI"))
+    return MlflowTracker(options.track, specs[0].study, specs, writable_folder(folder) if own_store else folder)
+
+
+def _check_context(name: str) -> None:
+    """Refuse a context that is not there before any worker starts; MXNet is loaded only where that takes it."""
+    if name.startswith("gpu"):
+        from ..training import try_context
+
+        try_context(name)

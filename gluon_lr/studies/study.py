@@ -1,0 +1,52 @@
+"""What a study is: its runs, how one is built, what it claims, and its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+from ..data.sources import Dataset
+from ..experiments.record import Record
+from ..experiments.spec import Build, RunSpec
+from ..report.tables import Table
+from .options import Options
+
+
+@dataclass(frozen=True)
+class Study:
+    """A source reproduced: everything that its command line needs.
+
+    Args:
+        name: of the study and of its command.
+        description: one sentence for ``--help``.
+        takes: how long the command takes, and its ``--quick`` form, for ``--help``.
+        runs: the names of its runs.
+        epochs: of a run, by default.
+        dataset: what it trains on.
+        specifications: the runs that the options ask for.
+        build: a run's ingredients.
+        write_report: writes the report of a folder (and whether its runs were quick ones); the page's path.
+        summary: the table that is printed at the end.
+        blocks: the generated blocks of Markdown files: name → function of the records.
+        choices: options of its own: name → (allowed values, the default first; help).
+        before: what is to be done before the trainings, once the options have been found to be right.
+    """
+
+    name: str
+    description: str
+    takes: str
+    runs: Sequence[str]
+    epochs: int
+    dataset: Dataset
+    specifications: Callable[[Options], List[RunSpec]]
+    build: Build
+    write_report: Callable[[Path, bool], Path]
+    summary: Callable[[Sequence[Record], Options], Table]
+    blocks: Mapping[str, Callable[[Sequence[Record]], str]]
+    choices: Mapping[str, "tuple[Sequence[str], str]"] = field(default_factory=dict)
+    before: Optional[Callable[[Options], Any]] = None
+
+    def generated(self, records: Sequence[Record]) -> Dict[str, str]:
+        """Block name → Markdown."""
+        return {name: make(records) for name, make in self.blocks.items()}

@@ -1,0 +1,1 @@
+"""A research talk: schedules × rates on CIFAR-10 with a vision transformer and AdamW."""

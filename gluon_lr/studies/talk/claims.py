@@ -1,0 +1,57 @@
+"""What the talk finds, as claims on our runs. It shows plots, no table of figures.
+
+Its setting: CIFAR-10, a ViT of about 12.5 million parameters, AdamW with weight decay 1e-4, 100 epochs, batch 512, the
+best model by validation accuracy, one run each; it names these limits itself, and that nothing was tested.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Sequence
+
+import numpy as np
+
+from ...analysis.measures import best_share, mean_drop, score
+from ...analysis.selection import at_best_rate, cells
+from ...analysis.verdicts import Claim
+from ...experiments.record import Record
+
+
+def claims(records: Sequence[Record]) -> List[Claim]:
+    """The talk's findings, each as a difference over common seeds that is positive if it holds."""
+    found, best = cells(records), at_best_rate(records)
+
+    def paired(a: Dict[int, float], b: Dict[int, float]) -> List[float]:
+        return [a[seed] - b[seed] for seed in sorted(set(a) & set(b))]
+
+    def over_rates(name: str, measure: Callable[[List[Record]], float], least: float = 0.0) -> Dict[int, float]:
+        """Seed → a measure of a schedule's trainings at all its rates from ``least`` on."""
+        rates = [cell for rate, cell in found.get(name, {}).items() if rate >= least]
+        common = set.intersection(*(set(cell) for cell in rates)) if rates else set()
+        return {seed: measure([cell[seed] for cell in rates]) for seed in common}
+
+    def mean_of(measure: Callable[[Record], float]) -> Callable[[List[Record]], float]:
+        return lambda group: float(np.mean([measure(r) for r in group]))
+
+    mean_score, drops, shares = mean_of(score), mean_of(mean_drop), mean_of(best_share)
+    others = [name for name in best if name != "one-cycle"]
+    runner_up = max(others, key=lambda name: np.mean(list(best[name].values()))) if others else ""
+    high = 1e-2
+    at_best = "test accuracy after the best epoch, each at its best rate"
+    at_high = "the same at a rate of 0.01"
+    listed = [
+        Claim(f"One-cycle is best: better than {runner_up}, the best of the others", at_best,
+              paired(best.get("one-cycle", {}), best.get(runner_up, {}))),
+    ]  # fmt: skip
+    for name in ("constant", "cosine", "step"):
+        gain = paired(over_rates("one-cycle", mean_score, high), over_rates(name, mean_score, high))
+        listed.append(Claim(f"One-cycle bears high rates better than {name}", at_high, gain))
+    for name in ("constant", "step"):
+        gain = paired(over_rates("one-cycle", shares, high), over_rates(name, shares, high))
+        text = f"{name.capitalize()} is at its best earlier than one-cycle at a high rate"
+        listed.append(Claim(text, "best epoch as a share of all, at a rate of 0.01", gain))
+    for name in ("constant", "cosine"):
+        gain = paired(over_rates(f"{name}-warmup", mean_score, 1e-5), over_rates(name, mean_score, 1e-5))
+        listed.append(Claim(f"Warmup makes {name} slightly better", "mean over the rates from 1e-5 on", gain))
+        gain = paired(over_rates(name, drops, 1e-5), over_rates(f"{name}-warmup", drops, 1e-5))
+        listed.append(Claim(f"Warmup makes {name} steadier", "mean fall of test accuracy between epochs", gain))
+    return listed

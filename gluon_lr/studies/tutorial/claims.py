@@ -1,0 +1,38 @@
+"""What the tutorial printed and what it says, to be held against our runs.
+
+Source: MXNet's *Learning Rate Finder* tutorial: one unseeded search and three trainings of 500 updates from one
+initialization, ResNet-18 v2 on CIFAR-10, batch 128, plain SGD.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Tuple
+
+from ...analysis.verdicts import Claim
+from ...experiments.record import Record
+from .experiment import RUNS
+
+# run: the loss at update 0, 100, 200, 300, 400 and the last.
+PUBLISHED: Dict[str, Tuple[float, ...]] = {
+    "lr-0.05": (2.785, 1.6653, 1.4891, 1.0846, 1.0633, 1.1812),
+    "lr-0.5": (2.6469, 1.9666, 1.6919, 1.3643, 1.4743, 1.366),
+    "lr-0.005": (2.605, 1.8621, 1.6316, 1.6295, 1.4019, 1.2919),
+}
+
+
+def claims(records: Sequence[Record]) -> List[Claim]:
+    """The tutorial's claim that the rate read off the finder's curve trains best."""
+    last = {
+        run: {r.spec["seed"]: r.last("train_loss") for r in records if r.spec["run"] == run and r.epochs}
+        for run in RUNS
+    }
+
+    def less(other: str) -> List[float]:
+        common = sorted(set(last["lr-0.05"]) & set(last[other]))
+        return [last[other][seed] - last["lr-0.05"][seed] for seed in common]
+
+    measure = "mean loss of the last 100 updates, {} less 0.05"
+    return [
+        Claim("0.05 trains better than a rate ten times greater", measure.format("0.5"), less("lr-0.5")),
+        Claim("0.05 trains better than a rate ten times smaller", measure.format("0.005"), less("lr-0.005")),
+    ]

@@ -1,0 +1,53 @@
+"""What is generated in README and docs is of the committed records; and marks of blocks that nothing generates."""
+
+import json
+import re
+import runpy
+from importlib import import_module
+
+import campaigns
+import pytest
+from conftest import ROOT
+
+from gluon_lr.experiments import Store
+from gluon_lr.report.blocks import block
+
+STUDIES = ("chapter", "tutorial", "article", "talk", "beyond")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def generated():
+    """Block name → what the committed records say."""
+    found = {}
+    for name in STUDIES:
+        study = getattr(import_module(f"gluon_lr.studies.{name}.__main__"), name.upper())
+        found.update(study.generated(Store(ROOT / "chapter_runs" / name).records()))
+    regret = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "regret.py"))
+    found.update(regret["blocks"]())
+    found["reliability"] = campaigns.markdown(json.loads(campaigns.RECORD.read_text(encoding="utf-8")))
+    bench = runpy.run_path(str(ROOT / "benchmarks" / "speed" / "bench.py"))
+    saved = json.loads((ROOT / "benchmarks" / "speed" / "results.json").read_text())
+    rows = bench["table"](saved["results"])
+    assert bench["markdown"](rows) in (ROOT / "benchmarks" / "speed" / "results.md").read_text(encoding="utf-8")
+    found["bench"] = bench["markdown"](rows[: bench["RATIOS"]])
+    return found
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    for folder in ("finder", "speed"):
+        monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / folder))
+
+
+def test_every_generated_block_is_of_the_committed_records(scripts):
+    contents, shown = generated(), set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"<!-- ([\w-]+):begin -->", text):
+            assert block(text, name) == contents[name], f"{page.name}, {name}: run make results"
+            shown.add(name)
+    assert shown == set(contents), "a block that no page shows"
+
+
+def test_the_readme_can_be_read_at_once():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 160

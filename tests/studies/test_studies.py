@@ -1,0 +1,151 @@
+"""The tutorial's and the demonstrations' commands, in short runs on real data, and what is committed of them."""
+
+import itertools
+import json
+import runpy
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_module
+
+from gluon_lr.data import ArrayBatches
+from gluon_lr.experiments.record import Record
+from gluon_lr.experiments.run import execute
+from gluon_lr.experiments.store import Store
+from gluon_lr.finder import RULES
+from gluon_lr.finder.rules import DEFAULT_RULE
+from gluon_lr.report.tables import arms_table, paired_table, results_csv
+from gluon_lr.studies.article import experiment as article
+from gluon_lr.studies.beyond import experiment as beyond
+from gluon_lr.studies.beyond.experiment import COUNTERPARTS
+from gluon_lr.studies.talk import experiment as talk
+from gluon_lr.studies.tutorial import experiment as tutorial
+from gluon_lr.studies.tutorial.claims import PUBLISHED, claims
+from gluon_lr.studies.tutorial.report import read_searches, results_table
+from gluon_lr.studies.tutorial.report import write_report as write_tutorial
+
+
+def test_stretches_serve_one_stream_of_batches_wherever_it_is_entered():
+    batches = ArrayBatches(np.zeros((10, 1), np.uint8), np.arange(10), 3, shuffle=True, seed=4)
+    stretches = tutorial.Stretches(batches, 4)
+    served = [[y.asnumpy().astype(int).tolist() for _, y in stretches] for _ in range(3)]
+    whole = [batches.order(round_)[3 * i : 3 * i + 3].tolist() for round_ in range(4) for i in range(3)]
+    assert list(itertools.chain.from_iterable(served)) == whole
+    stretches.epoch = 1
+    assert [y.asnumpy().astype(int).tolist() for _, y in stretches] == served[1]
+
+
+@pytest.mark.slow
+def test_the_tutorials_command_end_to_end(tmp_path):
+    arguments = ("gluon_lr", "tutorial", "--quick", "--only", "lr-0.05", "--out", tmp_path)
+    done = run_module(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "LRFinderResult" in done.stdout
+    assert "QUICK RUN" in (tmp_path / "quick" / "report.html").read_text()
+    search = read_searches(tmp_path / "quick")[0]
+    assert len(search) >= 20
+    (record,) = Store(tmp_path / "quick").records()
+    assert record.epochs == 2
+    again = run_module(*arguments)
+    assert "LRFinderResult" not in again.stdout, "the search was made twice"
+    damaged = tmp_path / "quick" / "finder" / "seed0.json"
+    damaged.write_text(damaged.read_text()[:-100])
+    report = run_module(*arguments, "--report-only")
+    assert report.returncode == 0, report.stderr
+    assert "left out: " in report.stderr
+    anew = run_module(*arguments)
+    assert "searched anew: " in anew.stderr
+    assert read_searches(tmp_path / "quick")[0] == search
+
+
+@pytest.mark.slow
+def test_every_demonstration_trains_and_stops_and_goes_on(tmp_path):
+    one = ("gluon_lr", "beyond", "--quick", "--only", "batch-growth,plateau,autolrs,scheduled-weight-decay")
+    done = run_module(*one, "--epochs", "2", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {r.status for r in Store(tmp_path / "quick").records()} <= {"finished", "collapsed"}
+    assert "QUICK RUN" in (tmp_path / "quick" / "report.html").read_text()
+
+
+def test_a_demonstration_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    for name in ("batch-growth", "plateau", "autolrs", "adaptive-momentum"):
+        (spec,) = beyond.specifications([name], [0], 3, limit=1000)
+        whole = execute(spec, beyond.build, Store(tmp_path / "whole"))
+        assert whole.error is None, whole.error
+        original, calls = Store.write, []
+
+        def dies(*arguments, original=original, calls=calls):
+            original(*arguments)
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Store, "write", dies)
+        with pytest.raises(KeyboardInterrupt):
+            execute(spec, beyond.build, Store(tmp_path / "cut"))
+        monkeypatch.undo()
+        resumed = execute(spec, beyond.build, Store(tmp_path / "cut"))
+        strip = [{k: v for k, v in r.history.items() if k != "seconds"} for r in (whole, resumed)]
+        assert strip[0] == strip[1], name
+
+
+def _record(run, seed, accuracy, status="finished"):
+    spec = {"run": run, "seed": seed, "limit": None, "settings": {"updates_per_part": 100}}
+    history = {name: [accuracy] * 5 for name in ("train_loss", "test_loss", "test_acc", "first_loss", "last_loss")}
+    return Record(spec, status, history, {}, {}, 1.0)
+
+
+def test_arms_are_compared_in_pairs_and_collapsed_ones_left_out():
+    records = [_record("a", s, 0.8 + 0.001 * s) for s in range(4)] + [
+        _record("b", s, 0.7 + 0.0012 * s) for s in range(4)
+    ]
+    records.append(_record("b", 9, 0.1, "collapsed"))
+    table = paired_table(records, [("a", "b"), ("b", "a")], "test_acc", True)
+    assert [row[-1] for row in table.rows] == ["better", "worse"]
+    assert paired_table(records, [("a", "b")], "test_loss", False).rows[0][-1] == "worse"
+    assert arms_table(records, "").rows[1][-2] == "1"
+    assert paired_table(records[:1], [("a", "b")], "test_acc", True).rows[0][-1] == "not resolved at 0 seeds"
+
+
+def test_the_tutorials_table_and_claims_read_single_batches():
+    records = [_record(run, seed, 1.0 + seed / 10) for run in PUBLISHED for seed in range(3)]
+    rows = results_table(records).rows
+    assert len(rows) == 18
+    assert rows[0][:3] == ["lr-0.05", "update 0", "2.785"]
+    assert [len(claim.differences) for claim in claims(records)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("folder", "runs", "seeds"),
+    [("beyond", COUNTERPARTS, 3), ("tutorial", tutorial.RUNS, 3), ("article", article.RUNS, 5)],
+)
+def test_the_committed_evidence_is_whole(folder, runs, seeds):
+    records = Store(ROOT / "chapter_runs" / folder).records()
+    have = {(r.spec["run"], r.spec["seed"]) for r in records if r.complete}
+    assert {(run, seed) for run in runs for seed in range(seeds)} <= have
+    ordered = sorted(records, key=lambda r: (list(runs).index(r.spec["run"]), r.spec["seed"]))
+    assert (ROOT / "chapter_runs" / folder / "results.csv").read_text() == results_csv(ordered)
+
+
+def test_the_talks_committed_grid_is_whole():
+    wanted = talk.specifications(talk.SCHEDULES, range(3), talk.PRESETS["small"])
+    assert len(wanted) == 93
+    for spec in wanted:
+        assert Store(ROOT / "chapter_runs" / "talk").find(spec).complete, spec.key
+
+
+def test_a_tutorial_report_needs_no_search(tmp_path):
+    (tmp_path / "runs").mkdir()
+    page = write_tutorial(tmp_path)
+    assert "three rates" in page.read_text().lower()
+    assert json.dumps(read_searches(tmp_path)) == "{}"
+
+
+def test_the_finders_default_rule_is_the_one_with_the_least_regret(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "finder"))
+    regret = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "regret.py"))
+    found = regret["regrets"](regret["FOLDER"], regret["TASKS"], regret["BY_EYE"])
+    assert len(found) >= 5
+    mean = {rule: np.mean([np.mean(values) for _, values in (found[task][rule] for task in found)]) for rule in RULES}
+    assert min(mean, key=mean.get) == DEFAULT_RULE
+    assert all(np.mean(found[task][DEFAULT_RULE][1]) <= 0.02 for task in found)

@@ -15,6 +15,7 @@ from mxnet import autograd, gluon
 from .arguments import whole_number
 from .checks import named_batch, require_trainable
 from .data.forms import Unpack, shards, unpack_pair
+from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metric, Metrics
 from .update import examples, forward, update
@@ -215,7 +216,7 @@ def train(
     contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     updates = trainer.optimizer.num_update if history is None else sum(history.updates)
     history = History() if history is None else history
-    with _gradients_added(net, at_once):
+    with denormals_as_zero(contexts), _gradients_added(net, at_once):
         for epoch in range(len(history), num_epochs):
             if history.train_loss and not math.isfinite(history.train_loss[-1]):
                 break

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from mxnet import gluon
 
+from gluon_lr.data import ArrayBatches
 from gluon_lr.data.host import array_of
+from gluon_lr.denormals import denormals_as_zero
 from gluon_lr.metrics import Metrics
 from gluon_lr.optimizers.adamw import AdamW
+from gluon_lr.training import train
 from gluon_lr.update import Shard
 
 
@@ -174,3 +177,49 @@ def test_arrays_made_without_waiting_are_those_that_mxnet_makes(front_end, dtype
         assert type(got) is type(wanted)
         assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
         np.testing.assert_array_equal(got.asnumpy(), wanted.asnumpy())
+
+
+def smallest_product():
+    return (mx.nd.array([1e-30]) * 1e-10).asnumpy().item()
+
+
+def test_denormals_are_zero_in_the_block_and_are_back_after_it():
+    assert smallest_product() != 0
+    with denormals_as_zero([mx.cpu()]) as there:
+        if not there:
+            pytest.skip("no such mode on this machine")
+        assert smallest_product() == 0
+        with denormals_as_zero([mx.cpu(), mx.cpu(0)]):
+            assert smallest_product() == 0
+        assert smallest_product() == 0
+        assert np.float32(1e-30) * np.float32(1e-10) != 0  # Python's own thread is left alone
+    assert smallest_product() != 0
+
+
+def test_denormals_are_back_after_a_failure():
+    with pytest.raises(ZeroDivisionError), denormals_as_zero([mx.cpu()]):
+        raise ZeroDivisionError
+    assert smallest_product() != 0
+
+
+def test_denormals_are_left_alone_for_a_gpu_and_several_workers(monkeypatch):
+    with denormals_as_zero([mx.gpu(0)]) as there:
+        assert not there
+    monkeypatch.setenv("MXNET_CPU_WORKER_NTHREADS", "2")
+    with denormals_as_zero([mx.cpu()]) as there:
+        assert not there
+        assert smallest_product() != 0
+
+
+def test_training_takes_denormals_as_zero_and_leaves_the_mode_as_it_was(fashion):
+    net = gluon.nn.Dense(10)
+    net.initialize()
+    seen = []
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    train_iter = ArrayBatches(fashion[0][:64], fashion[1][:64], 64)
+    trainer = gluon.Trainer(net.collect_params(), "adam")
+    with denormals_as_zero([mx.cpu()]) as there:
+        expected = 0 if there else smallest_product()
+    train(net, train_iter, train_iter, 1, loss, trainer, mx.cpu(), on_epoch=lambda _: seen.append(smallest_product()))
+    assert seen == [expected]
+    assert smallest_product() != 0

@@ -197,6 +197,8 @@ def test_a_system_library_that_is_missing_is_named_with_its_package(tmp_path, li
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
+    if done.stderr.startswith(("unshare:", "mount:")):
+        pytest.skip(f"no mount here: {done.stderr.strip()}")
     assert re.fullmatch(
         rf"MissingDependencyError: MXNet's library does not load \({library}: .*\). "
         rf"Remedy: apt-get install {package}\n",

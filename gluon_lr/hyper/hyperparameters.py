@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..schedulers import pure
-from ..state.trainer import updaters_of
+from ..state.private import updaters_of
 
 # SGD makes no momentum buffer where its momentum is 0 at the first update, and fails when it later is not.
 _LEAST_MOMENTUM = 1e-8

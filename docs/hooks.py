@@ -4,7 +4,6 @@ A page links to a picture, report or notebook by its place in the repository, so
 hook makes each linked file a part of the site, at the same place below the site's root, and rewrites the link.
 """
 
-
 import posixpath
 import re
 from pathlib import Path

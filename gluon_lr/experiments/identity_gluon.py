@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from typing import Any, FrozenSet, List, Tuple
 
 import mxnet as mx
@@ -13,12 +14,13 @@ from mxnet import gluon
 from ..data.batches import ArrayBatches
 from ..files import array_digest
 from ..schedulers import Scheduler
+from .identity_python import describe_object
 
 
 def _schedule(walk: Any, schedule: Any, where: str) -> Any:
     """One of our schedules: class and arguments, and nothing that it keeps beside them to be quick."""
     if not dataclasses.is_dataclass(schedule):
-        return walk.object(schedule, where)
+        return describe_object(walk, schedule, where)
     arguments = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
     return ["schedule", walk.describe(type(schedule), where), walk.named(arguments, where)]
 
@@ -36,7 +38,7 @@ def _data_loader(walk: Any, loader: Any, where: str) -> Any:
 
 
 def _array(walk: Any, array: Any, where: str) -> Any:
-    return ["device array", array.stype, walk.array(array.asnumpy(), where)]
+    return ["device array", array.stype, walk.describe(array.asnumpy(), where)]
 
 
 def _parameter(walk: Any, parameter: Any, where: str) -> Any:
@@ -47,7 +49,7 @@ def _parameter(walk: Any, parameter: Any, where: str) -> Any:
     deferred = parameter._deferred_init
     initializers = [parameter.init, *([deferred[0], deferred[2]] if deferred else [])]
     about = [np.dtype(parameter.dtype).name, parameter.grad_req, parameter.lr_mult, parameter.wd_mult, initializers]
-    values = None if parameter._data is None else array_digest(parameter.list_data()[0].asnumpy())
+    values = None if parameter._data is None else array_digest(parameter._data[0].asnumpy())
     return ["parameter", shape, walk.describe(about, where), values]
 
 
@@ -61,8 +63,15 @@ def _block(walk: Any, block: Any, where: str) -> Any:
             walk.items(list(block.params.values()), where),
             [[name, walk.describe(child, f"{where}.{name}")] for name, child in block._children.items()],
             walk.items([*block._forward_pre_hooks.values(), *block._forward_hooks.values()], where),
-            block._cached_graph[1].tojson() if isinstance(block, gluon.SymbolBlock) else "",
+            _graph(block._cached_graph[1]) if isinstance(block, gluon.SymbolBlock) else None,
         ]
+
+
+def _graph(symbol: Any) -> Any:
+    """A symbol's operators and how they are connected, without their names, which hold counters."""
+    graph = json.loads(symbol.tojson())
+    nodes = [[node["op"], node.get("attrs", {}), node["inputs"]] for node in graph["nodes"]]
+    return [nodes, graph["arg_nodes"], graph["heads"]]
 
 
 @functools.lru_cache(maxsize=1)
@@ -79,5 +88,5 @@ BY_TYPE: List[Tuple[Any, Any]] = [
     (gluon.Parameter, _parameter),
     (gluon.Block, _block),
     (mx.Context, lambda walk, context, where: ["context", str(context)]),
-    (mx.symbol.Symbol, lambda walk, symbol, where: ["symbol", symbol.tojson()]),
+    (mx.symbol.Symbol, lambda walk, symbol, where: ["symbol", _graph(symbol)]),
 ]

@@ -118,6 +118,8 @@ def _tree(node: Any) -> Any:
         return [_tree(item) for item in node]
     if type(node).__name__ == "Index":  # Python 3.8 wraps a subscript's index in it
         return _tree(node.value)
+    if type(node).__name__ == "ExtSlice":  # and several of them in this
+        return ["Tuple", {"elts": _tree(node.dims)}]
     if isinstance(node, ast.Constant):
         return ["Constant", _constant(node.value)]
     if isinstance(node, ast.AST):

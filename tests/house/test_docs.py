@@ -71,3 +71,14 @@ def test_the_index_of_the_evidence_counts_its_records():
 def test_the_links_of_a_page_outside_the_docs_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/about/architecture.md"])
+def test_every_file_that_a_page_names_is_there(page):
+    named = set(re.findall(r"`([\w./]+\.(?:py|md|txt|csv))`", (ROOT / page).read_text(encoding="utf-8")))
+    rooms = ("benchmarks", "chapter_runs", "docs", "gluon_lr", "tests")
+    there = [path.as_posix() for room in rooms for path in (ROOT / room).rglob("*.*")] + [
+        str(p) for p in ROOT.glob("*")
+    ]
+    assert len(named) > 5
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in there)] == []

@@ -1,38 +1,52 @@
 """Packaging of gluon_lr; tools are configured in pyproject.toml, exact versions in constraints.txt."""
 
-import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-if not (3, 8) <= sys.version_info[:2] <= (3, 11):
-    sys.exit(
-        "gluon_lr needs Python 3.8 to 3.11, this is {}.{}: MXNet 1.9.1 needs numpy 1.23 and distutils, which "
-        "later Pythons do not have. Make an environment with an older Python, for example: "
-        "make PYTHON=python3.11".format(*sys.version_info[:2])
-    )
-
-CHAPTER = ["d2l==1.0.3", "gluoncv==0.10.5.post0", "ipython<8.24"]
+# MXNet's wheel declares numpy<2, and NumPy 1 has no wheel for Python 3.13 and later: pip cannot resolve it there. d2l
+# declares numpy==1.23.5 and other versions that Python 3.12 cannot install, and GluonCV comes with it. All three run
+# there all the same (docs/platforms.md): where the markers leave them out, the Makefile installs them with --no-deps,
+# and what they need besides is declared here.
+MXNET = [
+    "mxnet==1.9.1; python_version < '3.13'",
+    "numpy>=1.21,<2; python_version < '3.12'",
+    "numpy>=1.26,<2; python_version == '3.12'",
+    "numpy>=2.1; python_version >= '3.13'",
+    "graphviz>=0.8.1,<0.9",
+]
+CHAPTER = [
+    "d2l==1.0.3; python_version < '3.12'",
+    "gluoncv==0.10.5.post0; python_version < '3.12'",
+    "ipython<8.24; python_version < '3.12'",  # matplotlib 3.7.2, which d2l pins, knows no later one
+    *(
+        f"{needed}; python_version >= '3.12'"
+        for needed in (
+            *("ipython", "matplotlib-inline", "pandas"),  # d2l
+            *("autocfg", "opencv-python-headless", "pillow", "portalocker", "pyyaml", "yacs"),  # GluonCV
+        )
+    ),
+]
 NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
 TRACKING = ["mlflow>=2.14"]
 CLUSTER = ["dask[distributed]"]
 
 setup(
     name="gluon_lr",
-    version="1.1.0",
+    version="2.0.0",
     description="Learning-rate schedules and a learning-rate finder for MXNet Gluon, with evidence",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["gluon_lr", "gluon_lr.*"]),
-    package_data={"gluon_lr": ["py.typed", "report/*.html"]},
-    python_requires=">=3.8,<3.12",
+    package_data={"gluon_lr": ["py.typed"]},
+    entry_points={"console_scripts": ["gluon-lr = gluon_lr.__main__:main"]},
+    python_requires=">=3.8,<3.15",
     install_requires=[
-        "mxnet==1.9.1",
-        "numpy>=1.21,<1.24",
+        *MXNET,
         "matplotlib>=3.5",
         "tqdm",
-        "requests",
+        "requests>=2.20,<3",
         "joblib>=1.3",
         "filelock",
         "scipy",
@@ -49,8 +63,9 @@ setup(
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
-        "Programming Language :: Python :: 3",
         "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(8, 15)),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

@@ -3,10 +3,13 @@
 Names load when they are first used: importing the package touches no data, switches no mode and loads no MXNet.
 """
 
+import sys
 from importlib import import_module
 from typing import Any, List
 
 __version__ = "2.0.0"
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 14)
 
 _ROOMS = {
     "studies.compare": ("compare",),
@@ -58,3 +61,31 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> List[str]:
     return __all__
+
+
+class _MXNetHook:
+    """An import finder that has MXNet patched for this Python and NumPy when it is first imported, by whomever."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "mxnet":
+            return None
+        from .compat import mxnet_spec
+
+        return mxnet_spec(cls)
+
+
+sys.meta_path.insert(0, _MXNetHook)
+
+if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
+    from .compat import check_machine
+
+    check_machine()
+if "mxnet" in sys.modules:  # imported before, without the patches
+    from .compat import mend
+
+    mend()
+elif "mxnet.base" in sys.modules:  # tried before, and failed half-way
+    from .compat import forget_half_imported
+
+    forget_half_imported()

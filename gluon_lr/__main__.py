@@ -16,6 +16,7 @@ COMMANDS: Dict[str, Tuple[str, str, str]] = {
     "article": ("studies.article", "nine schedules on an MLP", "20 min a seed; --quick 1"),
     "talk": ("studies.talk", "schedules × rates with a vision transformer", "30 min a seed; --quick 1"),
     "beyond": ("studies.beyond", "schedules of other things than the rate", "6 min a seed; --quick 1"),
+    "exercises": ("studies.exercises", "the chapter's exercises, worked", "6 min a seed; --quick 1"),
     "schedulers": ("schedulers", "draw every policy, or print one as CSV", "seconds"),
     "data": ("data", "fetch, verify or find a dataset", "minutes"),
 }

@@ -12,6 +12,11 @@ from mxnet.base import MXNetError
 from .errors import UsageError
 
 
+def has_shapes(net: Any) -> bool:
+    """Whether every parameter is initialized, none deferred until a first batch gives its shape."""
+    return all(parameter._data is not None for parameter in net.collect_params().values())
+
+
 def require_trainable(net: Any) -> None:
     """Refuse a net without any parameter that has a gradient.
 
@@ -23,14 +28,22 @@ def require_trainable(net: Any) -> None:
 
 
 def number_of_classes(loss: Any, output: Any) -> Optional[int]:
-    """How many classes labels can name by number, where they do; else None.
+    """How many classes labels can name by number, where it is known that they do; else None.
+
+    A loss derived from Gluon's may ignore labels or read them in its own way: nothing is known of it.
 
     Args:
         loss: what the labels are given to.
         output: the net's, with the classes along the loss's axis.
     """
-    by_number = isinstance(loss, gluon.loss.SoftmaxCrossEntropyLoss) and loss._sparse_label
+    by_number = type(loss) is gluon.loss.SoftmaxCrossEntropyLoss and loss._sparse_label
     return output.shape[loss._axis] if by_number else None
+
+
+def class_axis(loss: Any, dimensions: int) -> int:
+    """The axis of the net's output that counts classes: the loss's own, where it has one, else the second."""
+    axis = getattr(loss, "_axis", 1) if isinstance(loss, gluon.loss.Loss) else 1
+    return axis % dimensions if isinstance(axis, int) else 1
 
 
 def require_classes(labels: np.ndarray, classes: int) -> None:
@@ -47,8 +60,8 @@ def require_classes(labels: np.ndarray, classes: int) -> None:
 
 
 @contextlib.contextmanager
-def named_batch(X: Any, y: Any) -> Iterator[None]:
-    """Say what MXNet cannot compute in terms of the batch that it was given.
+def named_batch(pair: Any) -> Iterator[None]:
+    """Say what MXNet cannot compute in terms of the inputs and targets that it was given.
 
     Raises:
         UsageError: in place of MXNet's error.
@@ -56,12 +69,17 @@ def named_batch(X: Any, y: Any) -> Iterator[None]:
     try:
         yield
     except MXNetError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        inputs, targets = pair
         raise UsageError(
-            f"MXNet failed on data {_described(X)} with labels {_described(y)}: expected what net and loss were made "
-            f"for, most often float32 ({reason})"
+            f"MXNet failed on data {_described(inputs)} with labels {_described(targets)}: expected what net and loss "
+            f"were made for, most often float32 ({reason})"
         ) from error
 
 
-def _described(array: Any) -> str:
-    return f"{array.shape} of {np.dtype(array.dtype).name}" if hasattr(array, "shape") else type(array).__name__
+def _described(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_described(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(map(_described, value)) + ")"
+    return f"{value.shape} of {np.dtype(value.dtype).name}" if hasattr(value, "shape") else type(value).__name__

@@ -29,3 +29,7 @@ class DamagedError(RecordError):
 
 class OutputError(GluonLRError):
     """An output folder or file cannot be written."""
+
+
+class MissingDependencyError(GluonLRError, ImportError):
+    """MXNet is not installed, or this machine or Python lacks what it needs; the text says what to do."""

@@ -162,10 +162,81 @@ def mlp(hidden: Tuple[int, ...] = (256, 256), classes: int = 10) -> nn.HybridSeq
     return net
 
 
+class Standardize(nn.LayerNorm):
+    """The half of layer normalization that has no parameters: each token less its mean and over its deviation.
+
+    Gives that, γ and β; the :class:`StandardizedDense` after it multiplies by γ and adds β, by way of its own weights.
+    In MXNet's ``LayerNorm`` the gradient's sums over a token take ten times as long as a product of the same size, so
+    here the mean is taken away by a product with I − 1/width, and the rest is ``L2Normalization``, which divides by
+    √(Σx² + ε′): with ε′ = width·ε that is the deviation times √width.
+
+    Takes ``(tokens, batch, width)``.
+
+    Args:
+        width: of a token.
+    """
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(in_channels=width, **kwargs)
+        self._width = width
+
+    def _alias(self) -> str:
+        return "layernorm"
+
+    def hybrid_forward(self, F: Any, x: Any, gamma: Any, beta: Any) -> Tuple[Any, Any, Any]:
+        ones = F.ones_like(F.BlockGrad(gamma))
+        identity = F.diag(ones)
+        means = F.broadcast_div(F.ones_like(identity), F.reshape(ones * self._width, shape=(1, -1)))
+        centred = F.FullyConnected(x, identity - means, num_hidden=self._width, no_bias=True, flatten=False)
+        flat = F.reshape(centred, shape=(-3, 0))
+        unit = F.L2Normalization(flat, eps=self._width * self._epsilon, mode="instance")
+        return F.reshape_like(unit, x), gamma * self._width**0.5, beta
+
+
+class StandardizedDense(nn.Dense):
+    """``nn.Dense`` of a layer normalization: x(γ·Wᵀ) + (b + Wβ) for the x, γ and β that :class:`Standardize` gives.
+
+    It is the same function as normalizing first, with γ and β applied to the weights, of which there are fewer numbers
+    than in a batch of tokens.
+    """
+
+    def _alias(self) -> str:
+        return "dense"
+
+    def _rows(self, F: Any, array: Any) -> Any:
+        return array
+
+    def hybrid_forward(self, F: Any, x: Any, gamma: Any, beta: Any, weight: Any, bias: Any) -> Any:
+        weight, bias = self._rows(F, weight), self._rows(F, bias)
+        scaled = F.FullyConnected(weight, F.diag(gamma), num_hidden=self._in_units, no_bias=True)
+        moved = F.FullyConnected(F.reshape(beta, shape=(1, -1)), weight, bias, num_hidden=self._units)
+        return F.FullyConnected(x, scaled, F.reshape(moved, shape=(-1,)), num_hidden=self._units, flatten=False)
+
+
+class HeadsDense(StandardizedDense):
+    """Q, K and V of tokens, a :class:`StandardizedDense`: its parameters hold Q of all heads, then K, then V, and its
+    output holds Q, K and V of the first head, then of the next, as MXNet's products for attention take them.
+
+    Args:
+        width: of a token; the output is three times as wide.
+        heads: how many.
+    """
+
+    def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
+        super().__init__(3 * width, flatten=False, in_units=width, **kwargs)
+        self._heads = heads
+
+    def _rows(self, F: Any, array: Any) -> Any:
+        three_by_heads = F.reshape(array, shape=(3, self._heads, -1))
+        return F.reshape_like(F.transpose(three_by_heads, axes=(1, 0, 2)), array)
+
+
 class SelfAttention(nn.HybridBlock):
     """Multi-head self-attention: softmax(QKᵀ/√d)V of each head, joined and mapped.
 
-    Takes and gives ``(batch, tokens, width)``.
+    Takes and gives ``(tokens, batch, width)``, and takes γ and β as :class:`StandardizedDense` does. In that layout
+    MXNet has products for attention that read each head where it lies; the common ones want Q, K and V transposed, and
+    take half as long again.
 
     Args:
         width: of a token; a multiple of ``heads``.
@@ -174,43 +245,45 @@ class SelfAttention(nn.HybridBlock):
 
     def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._heads, self._scale = heads, (width // heads) ** -0.5
+        self._heads = heads
         with self.name_scope():
-            self.qkv = nn.Dense(3 * width, flatten=False, in_units=width)
+            self.qkv = HeadsDense(width, heads)
             self.out = nn.Dense(width, flatten=False, in_units=width)
 
-    def hybrid_forward(self, F: Any, x: Any) -> Any:
-        # (batch, tokens, 3·width) → three of (batch·heads, tokens, d)
-        split = F.transpose(F.reshape(self.qkv(x), shape=(0, 0, 3, self._heads, -1)), axes=(2, 0, 3, 1, 4))
-        q, k, v = (F.reshape(F.slice_axis(split, axis=0, begin=i, end=i + 1), shape=(-3, -2)) for i in range(3))
-        q, k, v = (F.reshape(part, shape=(-3, -2)) for part in (q, k, v))
-        weights = F.softmax(F.batch_dot(q * self._scale, k, transpose_b=True), axis=-1)
-        mixed = F.reshape(F.batch_dot(weights, v), shape=(-4, -1, self._heads, 0, 0))
-        return self.out(F.reshape(F.transpose(mixed, axes=(0, 2, 1, 3)), shape=(0, 0, -3)))
+    def hybrid_forward(self, F: Any, x: Any, gamma: Any, beta: Any) -> Any:
+        qkv = self.qkv(x, gamma, beta)
+        products = F.contrib.interleaved_matmul_selfatt_qk(qkv, heads=self._heads)  # over √d already
+        mixed = F.contrib.interleaved_matmul_selfatt_valatt(qkv, F.softmax(products, axis=-1), heads=self._heads)
+        return self.out(mixed)
 
 
 class ViTBlock(nn.HybridBlock):
-    """One transformer layer, normalized before its two parts: x + attention(LN(x)), then x + MLP(LN(x))."""
+    """One transformer layer, normalized before its two parts: x + attention(LN(x)), then x + MLP(LN(x)).
+
+    Takes and gives ``(tokens, batch, width)``.
+    """
 
     def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         with self.name_scope():
-            self.norm1 = nn.LayerNorm(in_channels=width)
+            self.norm1 = Standardize(width)
             self.attention = SelfAttention(width, heads)
-            self.norm2 = nn.LayerNorm(in_channels=width)
+            self.norm2 = Standardize(width)
             self.mlp = nn.HybridSequential()
-            self.mlp.add(nn.Dense(4 * width, flatten=False, in_units=width), nn.GELU())
+            self.mlp.add(StandardizedDense(4 * width, flatten=False, in_units=width), nn.GELU())
             self.mlp.add(nn.Dense(width, flatten=False, in_units=4 * width))
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:
-        x = x + self.attention(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        x = x + self.attention(*self.norm1(x))
+        widen, gelu, narrow = self.mlp
+        return x + narrow(gelu(widen(*self.norm2(x))))
 
 
 class ViT(nn.HybridBlock):
     """A vision transformer for small images: patches, learned positions, layers, the tokens' mean, one dense layer.
 
-    Takes ``(batch, 3, size, size)`` of ``mx.nd``.
+    Takes ``(batch, 3, size, size)`` of ``mx.nd``, in single precision on a CPU: MXNet has its products for attention
+    in no other there.
 
     Args:
         width, depth, heads: of the transformer.
@@ -238,12 +311,13 @@ class ViT(nn.HybridBlock):
             self.layers = nn.HybridSequential()
             for _ in range(depth):
                 self.layers.add(ViTBlock(width, heads))
-            self.norm = nn.LayerNorm(in_channels=width)
-            self.head = nn.Dense(classes, in_units=width)
+            self.norm = Standardize(width)
+            self.head = StandardizedDense(classes, in_units=width)
 
     def hybrid_forward(self, F: Any, x: Any, position: Any) -> Any:
         side, patch = self._side, self._patch
-        cut = F.transpose(F.reshape(x, shape=(0, 0, side, patch, side, patch)), axes=(0, 2, 4, 1, 3, 5))
-        tokens = self.embedding(F.reshape(cut, shape=(0, side * side, -1)))
-        tokens = self.layers(F.broadcast_add(tokens, position))
-        return self.head(F.mean(self.norm(tokens), axis=1))
+        cut = F.transpose(F.reshape(x, shape=(0, 0, side, patch, side, patch)), axes=(2, 4, 0, 1, 3, 5))
+        tokens = self.embedding(F.reshape(cut, shape=(side * side, -1, 3 * patch * patch)))
+        tokens = self.layers(F.broadcast_add(tokens, F.transpose(position, axes=(1, 0, 2))))
+        unit, gamma, beta = self.norm(tokens)
+        return self.head(F.mean(unit, axis=0), gamma, beta)

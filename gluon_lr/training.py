@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import math
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
-from .checks import named_batch, number_of_classes, require_classes, require_trainable
+from .arguments import whole_number
+from .checks import named_batch, require_trainable
+from .data.forms import Unpack, shards, unpack_pair
+from .denormals import denormals_as_zero
 from .errors import UsageError
+from .metrics import Metric, Metrics
+from .update import examples, forward, update
 
-log = logging.getLogger(__name__)
-
-# Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory.
-_RUN_AHEAD = 8
+# Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory. Each wait changes
+# threads, a sixth of a small net's update: so this many are waited for at once, when twice as many are queued.
+_RUN_AHEAD = 16
 
 
 @dataclass
@@ -26,7 +30,8 @@ class History:
     """What a training did, a number an epoch in each list.
 
     Attributes:
-        train_loss, train_acc: mean over the epoch's training examples, each as its batch was trained on.
+        train_loss, train_acc: mean over the epoch's training examples, each as its batch was trained on; accuracies
+            are NaN where labels are no classes.
         test_loss, test_acc: over the test set after the epoch.
         valid_loss, valid_acc: over the validation set after the epoch; empty where there is none.
         first_loss, last_loss: mean loss of the epoch's first and last batch alone.
@@ -82,95 +87,65 @@ def try_context(name: str = "auto") -> mx.Context:
     raise UsageError(f"unknown context {name!r}: expected auto, cpu, gpu or gpu:1")
 
 
-def shards(batch: Sequence[Any], contexts: Sequence[mx.Context]) -> List[Tuple[Any, Any]]:
-    """A batch's ``(X, y)`` as one pair a context."""
-    X, y = batch
-    if len(contexts) == 1:
-        return [(_placed(X, contexts[0]), _placed(y, contexts[0]))]
-    return list(
-        zip(
-            gluon.utils.split_and_load(X, contexts, even_split=False),
-            gluon.utils.split_and_load(y, contexts, even_split=False),
-        )
-    )
+def _passes(batches: Iterable[Any]) -> Iterable[Any]:
+    """One pass through a loader; an iterator of MXNet's is begun anew for it."""
+    if isinstance(batches, mx.io.DataIter):
+        batches.reset()
+    return batches
 
 
-def _placed(array: Any, context: mx.Context) -> Any:
-    if isinstance(array, np.ndarray):
-        return (mx.np if mx.util.is_np_array() else mx.nd).array(array, ctx=context)
-    return array.as_in_ctx(context) if isinstance(array, mx.np.ndarray) else array.as_in_context(context)
-
-
-def forward_backward(
-    net: Any, loss: Callable[..., Any], pairs: Sequence[Tuple[Any, Any]]
-) -> Tuple[List[Any], List[Any]]:
-    """Outputs and losses, a list entry a context, with the gradients left in the parameters."""
-    with autograd.record():
-        outputs = [net(X) for X, _ in pairs]
-        losses = [loss(output, y) for output, (_, y) in zip(outputs, pairs)]
-    autograd.backward(losses)
-    return outputs, losses
-
-
-def _parts(batch: Sequence[Any], at_once: Optional[int]) -> List[Any]:
-    X, y = batch
-    if at_once is None or len(X) <= at_once:
-        return [batch]
-    return [(X[i : i + at_once], y[i : i + at_once]) for i in range(0, len(X), at_once)]
-
-
-def _add_gradients(net: Any, at_once: int) -> None:
-    """Have gradients added up from here on, beginning at zero."""
-    if at_once < 1:
-        raise UsageError(f"at_once is {at_once}: expected at least 1")
-    for parameter in net.collect_params().values():
-        if parameter.grad_req == "write":
+@contextlib.contextmanager
+def _gradients_added(net: Any, at_once: Optional[int]) -> Iterator[None]:
+    """In the block gradients are added up, beginning at zero, where ``at_once`` asks for it; after it they are
+    written as before."""
+    if at_once is None:
+        yield
+        return
+    changed = [parameter for parameter in net.collect_params().values() if parameter.grad_req == "write"]
+    try:
+        for parameter in changed:
             parameter.grad_req = "add"
-    net.collect_params().zero_grad()
+        net.collect_params().zero_grad()
+        yield
+    finally:
+        for parameter in changed:
+            parameter.grad_req = "write"
 
 
-def correct(output: Any, y: Any) -> Any:
-    """How many of a batch's examples the net puts in the right class, as an array of one number on the device."""
-    output, y = _classic(output), _classic(y)
-    return (output.argmax(axis=1) == y.astype("float32")).sum()
-
-
-def _classic(array: Any) -> Any:
-    return array.as_nd_ndarray() if isinstance(array, mx.np.ndarray) else array
-
-
-def _read(values: List[Any]) -> np.ndarray:
-    """Many one-number arrays read in one go, in double precision from here on."""
-    context = values[0].context
-    return mx.nd.concat(*[value.as_in_context(context) for value in values], dim=0).asnumpy().astype(np.float64)
-
-
-def _require_classes(labels: Sequence[Any], loss: Callable[..., Any], output: Any) -> None:
-    classes = number_of_classes(loss, output)
-    if classes is not None:
-        require_classes(np.concatenate([y.asnumpy().ravel() for y in labels]), classes)
-
-
-def evaluate(net: Any, batches: Iterable[Any], loss: Callable[..., Any], ctx: Any) -> Tuple[float, float]:
+def evaluate(
+    net: Any,
+    batches: Iterable[Any],
+    loss: Callable[..., Any],
+    ctx: Any,
+    *,
+    unpack: Unpack = unpack_pair,
+    metric: Optional[Metric] = None,
+) -> Tuple[float, float]:
     """Mean loss and accuracy of ``net`` over ``batches``; the net is not changed.
+
+    Args:
+        net, loss, ctx, unpack, metric: as :func:`train` takes them.
+        batches: one pass through them is made.
+
+    Returns:
+        The mean loss, and the accuracy or the mean of ``metric``; NaN where there is none.
 
     Raises:
         UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
     """
     contexts = ctx if isinstance(ctx, (list, tuple)) else [ctx]
-    losses, hits, labels, examples = [], [], [], 0
-    for batch in batches:
-        with named_batch(*batch):
-            for X, y in shards(batch, contexts):
-                output = net(X)
-                losses.append(_classic(loss(output, y)).sum())
-                hits.append(correct(output, y))
-                labels.append(y)
-                examples += len(X)
-    if not examples:
+    metrics, count = Metrics(loss, metric), 0
+    with autograd.pause():
+        for batch in _passes(batches):
+            pair = unpack(batch)
+            with named_batch(pair):
+                done = forward(net, loss, shards(pair, contexts))
+                metrics.add(done)
+                count += examples(done)
+    if not count:
         raise UsageError("the test loader is empty: expected at least one batch of (data, label)")
-    _require_classes(labels, loss, output)
-    return float(_read(losses).sum() / examples), float(_read(hits).sum() / examples)
+    metrics.require_classes()
+    return float(metrics.losses().sum() / count), metrics.accuracy()
 
 
 def train(
@@ -188,6 +163,8 @@ def train(
     at_once: Optional[int] = None,
     valid_iter: Optional[Iterable[Any]] = None,
     on_epoch: Optional[Callable[[History], None]] = None,
+    unpack: Unpack = unpack_pair,
+    metric: Optional[Metric] = None,
 ) -> History:
     """Train ``net`` for ``num_epochs`` epochs, evaluating after each.
 
@@ -197,90 +174,92 @@ def train(
     Args:
         net: an initialized Gluon net, of ``mx.np`` or ``mx.nd``; hybridize it for speed.
         train_iter: batches of ``(X, y)``, an epoch an iteration: :class:`~gluon_lr.data.ArrayBatches`, a Gluon
-            ``DataLoader`` or d2l's.
+            ``DataLoader``, d2l's, or an iterator of ``mx.io``. Other batches need ``unpack``.
         test_iter: likewise.
         num_epochs: in all; those that ``history`` has already are not trained again.
-        loss: a Gluon loss, a value an example.
+        loss: a Gluon loss, or any function of the net's output and the targets that gives one loss an example; where
+            it gives a list or tuple of such, they are added up.
         trainer: the ``gluon.Trainer``, with or without a scheduler.
         ctx: a context, or a list of them to split each batch over.
         seed: seeds MXNet's generator with (seed, epoch) before each epoch, so that dropout in an epoch does not
             depend on where the training was begun; default leave it alone.
         history: what a previous call returned, to go on from there.
-        schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t = 1, 2, ….
-        at_once: examples that go through the net together: a larger batch is done in parts whose gradients are added
-            up before its one update, which is the same update to rounding (BatchNorm sees the parts). Default all.
+        schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t, which goes on
+            from ``history``, or without one from the updates that the trainer has made: t = 1 for a new trainer.
+        at_once: examples that go through the net together: a larger batch is done in slices whose gradients are added
+            up before its one update, which is the same update to rounding (BatchNorm sees the slices). Default all.
         valid_iter: batches that are evaluated as the test set is, to choose an epoch by. Default none.
         on_epoch: called with the history after each epoch, for example to draw it.
+        unpack: a function from a batch to what the net takes and what its output is compared with, such as
+            ``lambda batch: ((batch["text"], batch["length"]), batch["label"])``. A tuple or list of arrays is given to
+            a net whose forward pass takes several arguments as these, else as one. Default for ``(data, label)`` pairs
+            and ``mx.io.DataBatch``.
+        metric: a function of output and target that gives an array, whose mean stands in ``train_acc`` and
+            ``test_acc``. Default accuracy where labels are classes, else NaN: see
+            :class:`~gluon_lr.metrics.Metrics`.
 
     Returns:
         The history, the same object as ``history`` where that was given. Training ends early where an epoch's loss is
         not finite: nothing can be learned from there.
 
     Raises:
-        UsageError: no epochs, an empty loader, nothing to train, data that the net cannot take, or a label that is no
-            class of the net's (told after the epoch that it came in).
+        UsageError: no epochs, an empty loader, nothing to train, batches of another form, data that the net cannot
+            take, a loss of one number for a whole batch, or a label that is no class of the net's (found after the
+            epoch that it came in).
 
     Source: the chapter's ``train``.
     """
-    if num_epochs < 1:
-        raise UsageError(f"num_epochs is {num_epochs}: expected at least 1")
+    num_epochs = whole_number("num_epochs", num_epochs, least=1)
+    at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
+    seed = None if seed is None else whole_number("seed", seed, least=0)
     require_trainable(net)
-    history = History() if history is None else history
     contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    update = sum(history.updates)
-    if at_once is not None:
-        _add_gradients(net, at_once)
-    for epoch in range(len(history), num_epochs):
-        if history.train_loss and not math.isfinite(history.train_loss[-1]):
-            break
-        if seed is not None:
-            mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
-        if hasattr(train_iter, "epoch"):
-            train_iter.epoch = epoch
-        started = time.perf_counter()
-        losses, hits, rates, sizes, parts, labels = [], [], [], [], [], []
-        for batch in train_iter:
-            update += 1
-            for schedule in schedules:
-                schedule.apply(trainer, update)
-            size, before = len(batch[0]), len(losses)
-            for part in _parts(batch, at_once):
-                with named_batch(*part):
-                    pairs = shards(part, contexts)
-                    outputs, values = forward_backward(net, loss, pairs)
-                labels.extend(y for _, y in pairs)
-                losses.extend(_classic(value).sum() for value in values)
-                hits.extend(correct(output, y) for output, (_, y) in zip(outputs, pairs))
-            trainer.step(size)
-            rates.append(trainer.learning_rate)
-            sizes.append(size)
-            parts.append(len(losses) - before)
-            if at_once is not None:
-                net.collect_params().zero_grad()
-            if len(losses) > _RUN_AHEAD:
-                losses[-_RUN_AHEAD].wait_to_read()
-        if not sizes:
-            raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
-        _require_classes(labels, loss, outputs[0])
-        sums = _read(losses)
-        test_loss, test_acc = evaluate(net, test_iter, loss, ctx)
-        valid = {}
-        if valid_iter is not None:
-            valid["valid_loss"], valid["valid_acc"] = evaluate(net, valid_iter, loss, ctx)
-        history.append(
-            train_loss=float(sums.sum() / sum(sizes)),
-            train_acc=float(_read(hits).sum() / sum(sizes)),
-            first_loss=float(sums[: parts[0]].sum() / sizes[0]),
-            last_loss=float(sums[-parts[-1] :].sum() / sizes[-1]),
-            test_loss=test_loss,
-            test_acc=test_acc,
-            lr_first=float(rates[0]),
-            lr_mean=float(np.mean(rates)),
-            lr_last=float(rates[-1]),
-            updates=len(rates),
-            seconds=time.perf_counter() - started,
-            **valid,
-        )
-        if on_epoch is not None:
-            on_epoch(history)
+    updates = trainer.optimizer.num_update if history is None else sum(history.updates)
+    history = History() if history is None else history
+    with denormals_as_zero(contexts), _gradients_added(net, at_once):
+        for epoch in range(len(history), num_epochs):
+            if history.train_loss and not math.isfinite(history.train_loss[-1]):
+                break
+            if seed is not None:
+                mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
+            if hasattr(train_iter, "epoch"):
+                train_iter.epoch = epoch
+            started = time.perf_counter()
+            metrics, rates, sizes, counts, running = Metrics(loss, metric), [], [], [], []
+            for batch in _passes(train_iter):
+                updates += 1
+                for schedule in schedules:
+                    schedule.apply(trainer, updates)
+                done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
+                metrics.add(done)
+                rates.append(trainer.learning_rate)
+                sizes.append(examples(done))
+                counts.append(len(done))
+                if at_once is not None:
+                    net.collect_params().zero_grad()
+                running.append(done[-1].losses)
+                if len(running) == 2 * _RUN_AHEAD:
+                    running[_RUN_AHEAD - 1].wait_to_read()
+                    del running[:_RUN_AHEAD]
+            if not sizes:
+                raise UsageError("the training loader is empty: expected at least one batch of (data, label)")
+            metrics.require_classes()
+            sums = metrics.losses()
+            numbers = {"train_loss": float(sums.sum() / sum(sizes)), "train_acc": metrics.accuracy()}
+            judged = [("test", test_iter)] + ([] if valid_iter is None else [("valid", valid_iter)])
+            for name, batches in judged:
+                found = evaluate(net, batches, loss, ctx, unpack=unpack, metric=metric)
+                numbers[f"{name}_loss"], numbers[f"{name}_acc"] = found
+            history.append(
+                **numbers,
+                first_loss=float(sums[: counts[0]].sum() / sizes[0]),
+                last_loss=float(sums[-counts[-1] :].sum() / sizes[-1]),
+                lr_first=float(rates[0]),
+                lr_mean=float(np.mean(rates)),
+                lr_last=float(rates[-1]),
+                updates=len(rates),
+                seconds=time.perf_counter() - started,
+            )
+            if on_epoch is not None:
+                on_epoch(history)
     return history

@@ -10,6 +10,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import gluon_lr  # noqa: F401  # before MXNet, which it patches for this Python
+
+# isort: split
 import mxnet as mx
 import numpy as np
 import pytest

@@ -188,7 +188,7 @@ def _update(make_net):
     import mxnet as mx
 
     from gluon_lr import load_data_fashion_mnist
-    from gluon_lr.training import forward_backward
+    from gluon_lr.update import update
 
     net, loss = make_net(), mx.gluon.loss.SoftmaxCrossEntropyLoss()
     net.initialize(mx.init.Xavier())
@@ -199,8 +199,7 @@ def _update(make_net):
     times = []
     for _ in range(60):
         started = time.perf_counter()
-        forward_backward(net, loss, [pair])
-        trainer.step(BATCH)
+        update(net, loss, trainer, pair, [mx.cpu()])
         mx.nd.waitall()
         times.append(time.perf_counter() - started)
     return statistics.median(times[10:])
@@ -216,7 +215,7 @@ def finder(updates=25):
     from gluon_lr.data.batches import cifar10_arrays, normalize_cifar10
     from gluon_lr.data.fetch import obtain
     from gluon_lr.data.sources import CIFAR10
-    from gluon_lr.training import forward_backward, shards
+    from gluon_lr.update import mean_loss, update
 
     images, labels, _, _ = cifar10_arrays(obtain(CIFAR10))
     batches = ArrayBatches(images[:4096], labels[:4096], 128, shuffle=True, transform=normalize_cifar10)
@@ -229,10 +228,7 @@ def finder(updates=25):
     def plain():
         stream = iter(batches)
         for _ in range(updates):
-            pairs = shards(next(stream), [mx.cpu()])
-            _, values = forward_backward(net, learner.loss, pairs)
-            learner.trainer.step(128)
-            float(values[0].mean().asscalar())
+            mean_loss(update(net, learner.loss, learner.trainer, next(stream), [mx.cpu()]))
 
     plain()
     ratios = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from ..experiments.record import Record
+from .measures import ACCURACY, Score
 from .selection import at_best_rate, last_by_seed
 from .statistics import PairedTest, compare_paired, holm
 
@@ -23,8 +24,20 @@ def compare_runs(records: Sequence[Record], pairs: Sequence[Tuple[str, str]], qu
     )
 
 
-def compare_schedules(records: Sequence[Record]) -> List[PairedTest]:
-    """Every two schedules at their best rates, the better first, with Holm's correction over all pairs."""
-    arms = at_best_rate(records)
-    names = sorted(arms, key=lambda name: -float(np.mean(list(arms[name].values()))))
+def compare_schedules(records: Sequence[Record], by: Score = ACCURACY) -> List[PairedTest]:
+    """Every two schedules at their best rates, the better first, with Holm's correction over all pairs.
+
+    Trainings whose number is not finite are left out.
+    """
+    arms = {name: finite(values) for name, values in at_best_rate(records, by).items()}
+
+    def quality(name: str) -> float:
+        return by.sign * float(np.mean(list(arms[name].values()))) if arms[name] else -np.inf
+
+    names = sorted(arms, key=lambda name: -quality(name))
     return holm([compare_paired(f"{a} − {b}", arms[a], arms[b]) for i, a in enumerate(names) for b in names[i + 1 :]])
+
+
+def finite(values: Dict[int, float]) -> Dict[int, float]:
+    """Seed → number, of those that are finite."""
+    return {seed: value for seed, value in values.items() if np.isfinite(value)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Union
+
 import numpy as np
 
+from ..errors import UsageError
 from ..experiments.record import Record
 
 
@@ -20,6 +24,98 @@ def score(record: Record) -> float:
 def choice(record: Record) -> float:
     """What a rate is chosen by: the best validation accuracy, or test accuracy where there is no other."""
     return float(max(record.history.get("valid_acc") or record.history["test_acc"]))
+
+
+@dataclass(frozen=True)
+class Score:
+    """The number that a training is judged by.
+
+    Attributes:
+        name: what the number is, as tables name it.
+        measure: record → the number.
+        choice: record → what a rate is chosen by: the same on validation data, where there are some.
+        larger_is_better: whether it is.
+        epoch: record → the index of the epoch that the number is of; None where it is of the whole training.
+    """
+
+    name: str
+    measure: Callable[[Record], float]
+    choice: Callable[[Record], float]
+    larger_is_better: bool = True
+    epoch: Optional[Callable[[Record], int]] = None
+
+    @property
+    def sign(self) -> int:
+        """1 where larger is better, else −1."""
+        return 1 if self.larger_is_better else -1
+
+
+ACCURACY = Score("test accuracy", score, choice, True, best_epoch)
+_WORDS = {"acc": "accuracy", "loss": "loss", "train": "training", "test": "test", "valid": "validation"}
+
+
+def score_of(what: Union[str, Callable[[Any], float]], larger_is_better: Optional[bool] = None) -> Score:
+    """A score by a name of the history, or by a function of it.
+
+    Args:
+        what: a name, such as ``test_loss``: its value at the best epoch, which is chosen on validation data where the
+            name begins with ``test`` and there are some. Or a function of the history, a dict of lists, that gives a
+            number.
+        larger_is_better: default False for losses and seconds, else True.
+
+    Example:
+        >>> def first_loss(history):
+        ...     return history["test_loss"][0]
+        >>> score_of("test_loss").larger_is_better, score_of(first_loss, larger_is_better=False).name
+        (False, 'first_loss')
+    """
+    if callable(what):
+        larger = True if larger_is_better is None else bool(larger_is_better)
+        name = getattr(what, "__name__", type(what).__name__)
+
+        def measure(record: Record) -> float:
+            return _number(what, record)
+
+        return Score("score (a lambda)" if name == "<lambda>" else name, measure, measure, larger)
+    larger = not what.endswith(("loss", "seconds")) if larger_is_better is None else bool(larger_is_better)
+    words = " ".join(_WORDS.get(word, word) for word in what.split("_"))
+
+    def chosen_by(record: Record) -> Any:
+        validation = what.replace("test_", "valid_", 1) if what.startswith("test_") else what
+        return _list(record, validation) if record.history.get(validation) else _list(record, what)
+
+    def epoch(record: Record) -> int:
+        values = chosen_by(record)
+        return int(np.nanargmax(values if larger else -values)) if np.isfinite(values).any() else len(values) - 1
+
+    def at_best_epoch(record: Record) -> float:
+        return float(_list(record, what)[epoch(record)])
+
+    def best(record: Record) -> float:
+        return float(chosen_by(record)[epoch(record)])
+
+    return Score(words, at_best_epoch, best, larger, epoch)
+
+
+def _list(record: Record, name: str) -> np.ndarray:
+    """A list of the history; infinite numbers as NaN, so that no epoch is chosen for one."""
+    if not record.history.get(name):
+        known = ", ".join(sorted(name for name, values in record.history.items() if values))
+        raise UsageError(f"the history has no {name!r}: expected one of {known}, or a function of the history")
+    values = np.array(record.history[name], float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _number(function: Callable[[Any], float], record: Record) -> float:
+    """A user's function of a history; what it cannot do is told with the names that a history has."""
+    try:
+        return float(function({name: list(values) for name, values in record.history.items()}))
+    except Exception as error:
+        known = ", ".join(sorted(record.history))
+        raise UsageError(
+            f"the score failed on {record.spec['run']}, seed {record.spec['seed']} ({type(error).__name__}: {error}): "
+            f"expected a function of the history that gives a number; its lists are {known}"
+        ) from error
 
 
 def gap(record: Record, epochs: int) -> float:

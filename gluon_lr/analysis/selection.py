@@ -15,7 +15,7 @@ import numpy as np
 
 from ..experiments.record import Record
 from ..experiments.store import Store
-from .measures import choice, score
+from .measures import ACCURACY, Score
 
 Cell = Dict[int, Record]  # seed → record
 
@@ -79,20 +79,23 @@ def cells(records: Sequence[Record]) -> Dict[str, Dict[float, Cell]]:
     return {name: dict(sorted(rates.items())) for name, rates in found.items()}
 
 
-def best_rate(rates: Dict[float, Cell]) -> float:
-    """The rate whose trainings are best on validation data on average, among those with the most seeds."""
+def best_rate(rates: Dict[float, Cell], by: Score = ACCURACY) -> float:
+    """The rate whose trainings are best on validation data on average, among those with the most seeds; one with a
+    training that has no finite number comes last."""
     most = max(map(len, rates.values()))
-    return max(
-        (rate for rate in rates if len(rates[rate]) == most),
-        key=lambda rate: np.mean([choice(record) for record in rates[rate].values()]),
-    )
+
+    def quality(rate: float) -> float:
+        mean = by.sign * float(np.mean([by.choice(record) for record in rates[rate].values()]))
+        return mean if np.isfinite(mean) else -np.inf
+
+    return max((rate for rate in rates if len(rates[rate]) == most), key=quality)
 
 
-def scores(cell: Cell) -> Dict[int, float]:
-    """Seed → test accuracy after the best epoch."""
-    return {seed: score(record) for seed, record in cell.items()}
+def scores(cell: Cell, by: Score = ACCURACY) -> Dict[int, float]:
+    """Seed → the number that its training is judged by: default test accuracy after the best epoch."""
+    return {seed: by.measure(record) for seed, record in cell.items()}
 
 
-def at_best_rate(records: Sequence[Record]) -> Dict[str, Dict[int, float]]:
-    """Schedule → seed → test accuracy after the best epoch, at the schedule's best rate."""
-    return {name: scores(rates[best_rate(rates)]) for name, rates in cells(records).items()}
+def at_best_rate(records: Sequence[Record], by: Score = ACCURACY) -> Dict[str, Dict[int, float]]:
+    """Schedule → seed → the number that the training is judged by, at the schedule's best rate."""
+    return {name: scores(rates[best_rate(rates, by)], by) for name, rates in cells(records).items()}

@@ -8,13 +8,17 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
+from ..arguments import whole_number
 from ..errors import UsageError
 from .fetch import obtain
 from .formats import parse_cifar, parse_idx, read_content
+from .host import array_of
 from .sources import CIFAR10, FASHION_MNIST, Located
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2023, 0.1994, 0.2010)
+
+_AT_ONCE = 1 << 19  # numbers in as many small batches as are made at once
 
 Transform = Callable[[np.ndarray], np.ndarray]
 
@@ -73,10 +77,12 @@ class ArrayBatches:
             raise UsageError(f"{len(images)} images but {len(labels)} labels: expected as many of each")
         if len(images) == 0:
             raise UsageError("no images: a loader needs at least one")
-        if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}: expected at least 1")
         self.images, self.labels = images, np.asarray(labels)
-        self.batch_size, self.shuffle, self.seed, self.transform = int(batch_size), shuffle, seed, transform
+        self.batch_size, self.seed = (
+            whole_number("batch_size", batch_size, least=1),
+            whole_number("seed", seed, least=0),
+        )
+        self.shuffle, self.transform = shuffle, transform
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -91,20 +97,15 @@ class ArrayBatches:
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
         order = self.order(self.epoch)
         self.epoch += 1
-        for start in range(0, len(order), self.batch_size):
-            yield self.take(order[start : start + self.batch_size])
+        starts = range(0, len(order), self.batch_size)
+        several = max(1, _AT_ONCE // (self.batch_size * max(1, self.images[0].size)))
+        for i in range(0, len(starts), several):
+            # Made in one go while they are in the processor's caches, which an update empties.
+            yield from [self.take(order[start : start + self.batch_size]) for start in starts[i : i + several]]
 
     def take(self, chosen: np.ndarray) -> Tuple[Any, Any]:
         """The batch of the images with these indices, as arrays of the user's mode."""
-        array = _array_function()
-        return array(self.transform(self.images[chosen])), array(self.labels[chosen].astype(np.float32))
-
-
-def _array_function() -> Callable[[np.ndarray], Any]:
-    """``mx.np.array`` or ``mx.nd.array``, as the user's mode asks."""
-    import mxnet as mx
-
-    return mx.np.array if mx.util.is_np_array() else mx.nd.array
+        return array_of(self.transform(self.images[chosen])), array_of(self.labels[chosen].astype(np.float32))
 
 
 class ContinuousBatchSampler:
@@ -126,10 +127,8 @@ class ContinuousBatchSampler:
     """
 
     def __init__(self, sampler: Any, batch_size: int) -> None:
-        if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}: expected at least 1")
         self._sampler = sampler
-        self._batch_size = batch_size
+        self._batch_size = whole_number("batch_size", batch_size, least=1)
 
     def __iter__(self) -> Iterator[List[int]]:
         batch: List[int] = []

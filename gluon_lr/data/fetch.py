@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from functools import partial
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple
 
@@ -37,6 +38,9 @@ _CLIENT_TIMEOUT = 900  # seconds for a package manager
 def obtain(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
     """Find and verify a dataset, fetching it where it is not on this machine or is damaged.
 
+    A damaged copy in the data folder is named and mended, also where the system's folder has a good one: it would
+    stand in the way of everybody else who reads that folder.
+
     Args:
         dataset: which one.
         data_dir: see :func:`data_folder`.
@@ -44,11 +48,13 @@ def obtain(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
     Raises:
         DataError: every source failed; the text lists each with its reason and where to put the files by hand.
     """
+    folder = data_folder(dataset, data_dir)
+    has_a_copy = any((folder / file.name).exists() for file in dataset.files)
     try:
-        return locate(dataset, data_dir)
+        return verify(dataset, folder) if has_a_copy else locate(dataset, data_dir)
     except DataError as error:
         log.info("%s", error)
-    return fetch(dataset, data_folder(dataset, data_dir))
+    return fetch(dataset, folder)
 
 
 def fetch(dataset: Dataset, folder: Path) -> Located:
@@ -78,7 +84,10 @@ def _fetch_locked(dataset: Dataset, folder: Path) -> Located:
     except DataError as error:
         log.info("fetching: %s", error)
     failures = []
-    for title, bring in SOURCES[dataset.name]:
+    sources = SOURCES[dataset.name]
+    if dataset.system.is_dir():
+        sources = [(f"the copy in {dataset.system}", partial(_copy_of_the_system, dataset)), *sources]
+    for title, bring in sources:
         scratch = folder / ".scratch"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
@@ -165,6 +174,11 @@ def read_member(archive: tarfile.TarFile, name: str, limit: int) -> bytes:
             stream = archive.extractfile(member)
             return stream.read(limit) if stream else b""
     raise DataError(f"the archive holds no regular file called {name}")
+
+
+def _copy_of_the_system(dataset: Dataset, scratch: Path) -> None:
+    for file in dataset.files:
+        shutil.copyfile(dataset.system / file.name, scratch / file.name)
 
 
 def _fashion_mnist_from_publisher(scratch: Path) -> None:

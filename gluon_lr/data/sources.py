@@ -7,6 +7,7 @@ fetched into the data folder from the publisher and, where that fails, through a
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..errors import DataError, UsageError
 from .formats import read_content, sha1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -188,15 +191,22 @@ def verify(dataset: Dataset, folder: Path) -> Located:
 def locate(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
     """Find and verify a dataset that is already on this machine; nothing is fetched.
 
+    A damaged copy in the data folder is named in the log where the system's folder has a good one.
+
     Raises:
         DataError: no folder holds it whole and unaltered; the text says what each one lacks.
     """
     failures = []
-    for folder in (data_folder(dataset, data_dir), dataset.system):
+    own = data_folder(dataset, data_dir)
+    for folder in (own, dataset.system):
         try:
-            return verify(dataset, folder)
+            located = verify(dataset, folder)
         except DataError as error:
             failures.append(str(error))
+            continue
+        if failures and any((own / file.name).exists() for file in dataset.files):
+            log.warning("%s. Using the copy in %s", failures[0], folder)
+        return located
     raise DataError(
         f"{dataset.name} is not on this machine: {'; '.join(failures)}. "
         f"Fetch it with `python -m gluon_lr.data fetch {dataset.name}`, or name its folder with --data-dir"

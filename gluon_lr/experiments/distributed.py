@@ -16,6 +16,7 @@ from typing import Any, Iterator, Optional, Tuple
 
 from ..errors import GluonLRError, UsageError
 from ..files import writable_folder
+from ..state.private import attach_kvstore, barrier
 from .record import Record
 from .run import execute
 from .spec import Build, Ingredients, RunSpec
@@ -96,7 +97,7 @@ def train_together(
 
     folder = writable_folder(Path(folder)).resolve()
     store = mx.kv.create(kvstore)
-    store._barrier()
+    barrier(store)
     record = execute(
         spec, functools.partial(_build_share, build, store), Store(folder), ctx, data_dir, writes=store.rank == 0
     )
@@ -106,7 +107,7 @@ def train_together(
         raise GluonLRError(
             f"{(record.error or '').strip().splitlines()[-1]}. The other workers wait for this one: stop them"
         )
-    store._barrier()
+    barrier(store)
     return record if store.rank == 0 else None
 
 
@@ -117,10 +118,7 @@ def _build_share(build: Build, store: Any, spec: RunSpec, ctx: Any, data_dir: Op
     parts = build(spec, ctx, data_dir)
     workers = store.num_workers
     parts.train_iter = Share(parts.train_iter, store.rank, workers)
-    # A trainer makes its kvstore at its first step: until then it can be told which. Each worker updates its own
-    # copy of the net with the sum, so that schedules and other optimizers work as they are.
-    parts.trainer._kvstore_params.update(kvstore=store, update_on_kvstore=False)
-    parts.trainer._scale /= workers
+    attach_kvstore(parts.trainer, store, workers)
     _wait_for_broadcasts(store)
     store.init(_METRICS_KEY, mx.nd.zeros(2))
 

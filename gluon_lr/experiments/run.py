@@ -77,6 +77,7 @@ def execute(
 
 
 def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Optional[str], writes: bool) -> Record:
+    from ..data.forms import unpack_pair
     from ..training import History, train, try_context
 
     context = try_context(ctx)
@@ -128,6 +129,8 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
         history=history,
         schedules=run.schedules,
         valid_iter=run.valid_iter,
+        unpack=run.unpack or unpack_pair,
+        metric=run.metric,
         on_epoch=keep,
     )
     complete = record(outcome(history.as_dict(), run.classes))
@@ -139,7 +142,7 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
 
 def _prepare(run: Ingredients, context: Any) -> None:
     """Give deferred parameters their shapes, so that a checkpoint can be restored into them."""
-    from ..training import shards
+    from ..data.forms import call, shards, unpack_pair
 
-    X, _ = shards(next(iter(run.train_iter)), [context])[0]
-    run.net(X[:1])
+    inputs, _ = shards((run.unpack or unpack_pair)(next(iter(run.train_iter))), [context])[0]
+    call(run.net, inputs)

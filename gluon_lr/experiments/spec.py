@@ -50,6 +50,8 @@ class Ingredients:
         data: the dataset as recorded.
         after_epoch: functions of the history, called after each epoch before it is recorded.
         classes: how many; the bound for a collapsed run follows from it.
+        unpack: as ``train`` takes it; None for (data, label) pairs.
+        metric: as ``train`` takes it.
     """
 
     net: Any
@@ -62,6 +64,8 @@ class Ingredients:
     after_epoch: Sequence[Callable[[Any], Any]] = ()
     valid_iter: Any = None
     classes: int = 10
+    unpack: Optional[Callable[[Any], Any]] = None
+    metric: Optional[Callable[[Any, Any], Any]] = None
 
 
 Build = Callable[[RunSpec, Any, Optional[str]], Ingredients]

@@ -11,9 +11,10 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, 
 
 import numpy as np
 
+from ..arguments import real_number, whole_number
 from ..errors import UsageError
 from ..state import preserved
-from ..training import forward_backward, shards
+from ..update import mean_loss, update
 
 log = logging.getLogger(__name__)
 
@@ -153,10 +154,12 @@ class AutoLRS:
         validate: Optional[Callable[[Any], float]] = None,
         log_path: Any = None,
     ) -> None:
+        low, high = real_number("low", low), real_number("high", high)
         if not 0 < low < high:
             raise UsageError(f"low {low:g}, high {high:g}: expected 0 < low < high")
-        if min(first_stage, longest_stage, trials) < 1:
-            raise UsageError("first_stage, longest_stage and trials: expected at least 1 each")
+        first_stage = whole_number("first_stage", first_stage, least=1)
+        longest_stage = whole_number("longest_stage", longest_stage, least=1)
+        trials = whole_number("trials", trials, least=1)
         self.net, self.batches, self.loss = net, batches, loss
         self._contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
         self.low, self.high, self.trials, self.seed, self.validate = low, high, trials, seed, validate
@@ -199,11 +202,8 @@ class AutoLRS:
             trainer.set_learning_rate(rate)
             stream = _forever(self.batches)
             for _ in range(max(1, length // 10)):
-                pairs = shards(next(stream), self._contexts)
-                _, values = forward_backward(self.net, self.loss, pairs)
-                size = sum(len(X) for X, _ in pairs)
-                trainer.step(size)
-                losses.append(sum(float(value.sum().asnumpy()) for value in values) / size)
+                done = update(self.net, self.loss, trainer, next(stream), self._contexts)
+                losses.append(mean_loss(done))
                 if not math.isfinite(losses[-1]):
                     break
             if self.validate is not None and length >= self.longest_stage and math.isfinite(losses[-1]):

@@ -10,10 +10,11 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
-from ..checks import named_batch, number_of_classes, require_classes, require_trainable
+from ..checks import has_shapes, named_batch, require_trainable
+from ..data.forms import Unpack, call, shards, unpack_pair
 from ..errors import UsageError
 from ..state.memory import parameters_of
-from ..training import shards
+from ..update import mean_loss, rate_set_to, update
 
 
 class Learner:
@@ -22,13 +23,15 @@ class Learner:
     Args:
         net: a Gluon net of ``mx.nd`` or ``mx.np``. Parameters that are not initialized are, with Xavier; others stay.
         data_loader: anything of ``(data, label)`` that can be iterated again: a Gluon ``DataLoader``, continuous or
-            not, :class:`~gluon_lr.data.ArrayBatches`, a list.
+            not, :class:`~gluon_lr.data.ArrayBatches`, an iterator of ``mx.io``, a list. Other batches need ``unpack``.
         ctx: a context or a list of them to split each batch over; default the net's own, or the CPU.
-        loss: a Gluon loss, a value an example; default softmax cross-entropy.
+        loss: a Gluon loss, or any function that gives one loss an example; default softmax cross-entropy.
         trainer: the net's ``gluon.Trainer``; default plain SGD at 0.001.
+        unpack: a function from a batch to inputs and targets, as :func:`~gluon_lr.train` takes it.
 
     Attributes:
-        net, ctx, trainer, loss: as given or made.
+        net, ctx, trainer, loss: as given or made; ``loss_fn`` is the loss under the tutorial's name.
+        iteration_loss: the last iteration's mean loss; None before the first.
 
     Raises:
         UsageError: the net is on another context, or there is nothing to train.
@@ -51,6 +54,7 @@ class Learner:
         ctx: Union[mx.Context, Sequence[mx.Context], None] = None,
         loss: Optional[Callable[..., Any]] = None,
         trainer: Optional[gluon.Trainer] = None,
+        unpack: Unpack = unpack_pair,
     ) -> None:
         self.net = net
         self.data_loader = data_loader
@@ -59,6 +63,8 @@ class Learner:
         self.ctx = self._contexts if isinstance(ctx, (list, tuple)) else self._contexts[0]
         self._batches: Optional[Iterator[Any]] = None
         self._held: List[Any] = []
+        self.unpack = unpack
+        self.iteration_loss: Optional[float] = None
         _initialize(net, self._contexts)
         self._give_shapes()
         require_trainable(net)
@@ -68,9 +74,14 @@ class Learner:
         self._adding = [p for p in parameters_of(net, self.trainer).values() if p.grad_req == "add"]
 
     @classmethod
-    def from_estimator(cls, estimator: Any, data_loader: Any) -> "Learner":
+    def from_estimator(cls, estimator: Any, data_loader: Any, unpack: Unpack = unpack_pair) -> "Learner":
         """A learner of what a ``gluon.contrib.estimator.Estimator`` trains: its net, loss, trainer and context."""
-        return cls(estimator.net, data_loader, list(estimator.context), estimator.loss, estimator.trainer)
+        return cls(estimator.net, data_loader, list(estimator.context), estimator.loss, estimator.trainer, unpack)
+
+    @property
+    def loss_fn(self) -> Callable[..., Any]:
+        """The loss, under the tutorial's name."""
+        return self.loss
 
     def iteration(self, lr: Optional[float] = None, take_step: bool = True) -> float:
         """One forward and backward pass on the next batch, and one update.
@@ -88,20 +99,13 @@ class Learner:
         batch = self._next()
         for parameter in self._adding:
             parameter.zero_grad()
-        with named_batch(*batch):
-            pairs = shards(batch, self._contexts)
-            size = sum(len(X) for X, _ in pairs)
-            with autograd.record():
-                outputs = [self.net(X) for X, _ in pairs]
-                losses = [self.loss(output, y) for output, (_, y) in zip(outputs, pairs)]
-            classes = number_of_classes(self.loss, outputs[0])
-            if classes is not None:
-                labels = batch[1].asnumpy() if hasattr(batch[1], "asnumpy") else np.asarray(batch[1])
-                require_classes(labels, classes)
-            self._backward(losses)
-            if take_step:
-                self._step(size, lr)
-            return sum(float(value.sum().asnumpy()) for value in losses) / size
+        with rate_set_to(self.trainer, lr):
+            done = update(
+                self.net, self.loss, self.trainer, batch, self._contexts,
+                unpack=self.unpack, take_step=take_step, check=True,
+            )  # fmt: skip
+        self.iteration_loss = mean_loss(done)
+        return self.iteration_loss
 
     def close(self) -> None:
         """Let go of the loader's iterator and its worker processes; a generator that was given stays open."""
@@ -122,42 +126,17 @@ class Learner:
             self.close()
             self._batches, self._held = batches, held
 
-    def _backward(self, losses: List[Any]) -> None:
-        if getattr(self.trainer, "_amp_loss_scaler", None) is None:
-            autograd.backward(losses)
-            return
-        from mxnet.contrib import amp
-
-        with autograd.record(), amp.scale_loss(losses, self.trainer) as scaled:
-            autograd.backward(scaled)
-
-    def _step(self, size: int, lr: Optional[float]) -> None:
-        optimizer = self.trainer.optimizer
-        scheduler = optimizer.lr_scheduler
-        if lr is not None:
-            optimizer.lr_scheduler = None
-            optimizer.set_learning_rate(lr)
-        try:
-            self.trainer.step(size)
-        except UserWarning as error:
-            raise UsageError(
-                "the trainer has parameters that this loss gives no gradient: give the trainer of this net, with the "
-                f"parameters that the net uses ({str(error).splitlines()[0]})"
-            ) from error
-        finally:
-            optimizer.lr_scheduler = scheduler
-
     def _next(self) -> Any:
         """The next batch; the loader is begun anew where it ends."""
         if self._held:
             return self._held.pop()
         for _ in range(2):
             if self._batches is None:
+                if isinstance(self.data_loader, mx.io.DataIter):
+                    self.data_loader.reset()
                 self._batches = iter(self.data_loader)
             batch = next(self._batches, None)
             if batch is not None:
-                if not isinstance(batch, (list, tuple)) or len(batch) != 2:
-                    raise UsageError("the loader gives something else than pairs: expected (data, label) batches")
                 return batch
             self._batches = None
         raise UsageError(
@@ -167,7 +146,7 @@ class Learner:
 
     def _give_shapes(self) -> None:
         """Have deferred parameters initialized by a forward pass that does not train: BatchNorm's statistics stay."""
-        if all(parameter._data is not None for parameter in self.net.collect_params().values()):
+        if has_shapes(self.net):
             return
         with loader_preserved(self.data_loader):
             batch = self._next()
@@ -175,9 +154,15 @@ class Learner:
             self._held.append(batch)  # a generator gives nothing twice
         else:
             self.close()
-        with named_batch(*batch):
-            for X, _ in shards(batch, self._contexts):
-                self.net(X[:1])
+        try:
+            pair = self.unpack(batch)
+        except UsageError:
+            if type(self).iteration is Learner.iteration:
+                raise
+            return  # an iteration of the user's own knows its batches: its first one gives the shapes
+        with autograd.pause(), named_batch(pair):
+            for inputs, _ in shards(pair, self._contexts):
+                call(self.net, inputs)  # a whole batch: a net may be made for its size
             # oneDNN brings weights into its own order during a forward pass that does not train; whoever reads them
             # before that is done gets half of each.
             mx.nd.waitall()

@@ -117,7 +117,7 @@ def fall(lrs: Sequence[float], losses: Sequence[float]) -> float:
         before = y[: max(1, least // 2)]
     residuals = y - smoothed
     deviation = 1.4826 * np.median(np.abs(residuals - np.median(residuals)))
-    error = deviation * math.sqrt(1 / len(before) + (weights[least] ** 2).sum())
+    error = float(deviation * math.sqrt(1 / len(before) + (weights[least] ** 2).sum()))
     gained = float(before.mean() - smoothed[least])
     return gained / error if error > 0 else math.copysign(math.inf, gained) if gained else 0.0
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
-import numbers
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
+from mxnet import autograd
 
+from ..arguments import real_number, whole_number
+from ..checks import has_shapes
 from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
 from ..screen import visible
@@ -22,7 +26,8 @@ class LRFinder:
     """Find a learning rate by training a little at ever greater ones.
 
     Args:
-        learner: the net with its data, loss and trainer.
+        learner: the net with its data, loss and trainer: a :class:`Learner`, or an object of the user's own with
+            ``net``, ``trainer`` and ``iteration(lr=None, take_step=True)``, which returns the mean loss.
 
     Source: Smith (2015), Cyclical Learning Rates; MXNet's *Learning Rate Finder* tutorial.
 
@@ -50,6 +55,7 @@ class LRFinder:
         max_updates: int = 1000,
         ladder: str = "exponential",
         repeats: int = 1,
+        stopping: Optional[Callable[[float], bool]] = None,
         seed: Optional[int] = None,
         snapshot_file: Any = None,
         progress: bool = True,
@@ -70,6 +76,9 @@ class LRFinder:
             max_updates: no more updates; default 1000.
             ladder: ``exponential`` (default) or ``linear``.
             repeats: searches from the same start on other batches, combined in ln(lr); default 1.
+            stopping: a function of the loss that says whether to stop, asked after each update; where it has a
+                ``reason``, that is recorded. With ``repeats`` it is copied for each. Default
+                :class:`LRFinderStoppingCriteria` with ``smoothing``.
             seed: MXNet's generator is seeded with it when the search ends; default it is left where the search got.
             snapshot_file: where to keep the net's state during the search, so that it is still there after a kill
                 (``snapshot.load`` restores it); default in memory.
@@ -81,16 +90,29 @@ class LRFinder:
         Raises:
             UsageError: an argument makes no sense, or the data do. The net is then as it was.
         """
-        rungs, end = _rungs(lr_start, lr_multiplier, lr_stop, max_updates, ladder)
-        if not (isinstance(repeats, int) and repeats >= 1):
-            raise UsageError(f"repeats is {repeats!r}: expected a whole number of at least 1")
+        rungs, end = _rungs(
+            real_number("lr_start", lr_start),
+            real_number("lr_multiplier", lr_multiplier),
+            real_number("lr_stop", lr_stop),
+            whole_number("max_updates", max_updates, least=2),
+            ladder,
+        )
+        repeats, smoothing = whole_number("repeats", repeats, least=1), real_number("smoothing", smoothing)
         if not 0 <= smoothing < 1:
             raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
+        if autograd.is_recording():
+            raise UsageError("find() was called inside autograd.record(): call it outside, it records by itself")
+        if stopping is not None and not callable(stopping):
+            raise UsageError(f"stopping is {stopping!r}: expected a function of the loss that says whether to stop")
         learner, found = self.learner, []
-        with learner.batches_of_its_own(), loader_preserved(learner.data_loader):
+        begun_anew = getattr(learner, "batches_of_its_own", contextlib.nullcontext)
+        with begun_anew(), loader_preserved(getattr(learner, "data_loader", None)):
+            if not has_shapes(learner.net):
+                learner.iteration(take_step=False)  # of the user's own: it gives the net its shapes
             for _ in range(repeats):
+                stop = LRFinderStoppingCriteria(smoothing) if stopping is None else copy.deepcopy(stopping)
                 with preserved(learner.net, learner.trainer, seed, snapshot_file):
-                    found.append(self._search(rungs, smoothing, end, progress))
+                    found.append(self._search(rungs, stop, end, progress))
         (first, reason), rest = found[0], found[1:]
         momentum = momentum_of(learner.trainer.optimizer)
         others = [LRFinderResult(pairs, why, momentum=momentum) for pairs, why in rest]
@@ -108,37 +130,46 @@ class LRFinder:
         return self.results.plot(ax)
 
     def _search(
-        self, rungs: List[float], smoothing: float, end: str, progress: bool
+        self, rungs: List[float], stop: Callable[[float], bool], end: str, progress: bool
     ) -> Tuple[List[Tuple[float, float]], str]:
         from tqdm import tqdm  # as text in notebooks too: widgets are not kept with a notebook's outputs
 
-        stop, pairs = LRFinderStoppingCriteria(smoothing), []
-        before = self.learner.trainer.learning_rate
+        pairs: List[Tuple[float, float]] = []
+        trainer = self.learner.trainer
+        before = trainer.learning_rate
         # What momentum was gathered at the training's own rate is brought down to the first rung.
-        scale_momentum(self.learner.trainer, rungs[0] / before if before > 0 else 0.0)
+        scale_momentum(trainer, rungs[0] / before if before > 0 else 0.0)
+        trainer.optimizer.lr_scheduler = None  # set aside: an iteration of the user's own sets the rate itself
         with tqdm(rungs, desc="lr finder", unit="update", disable=not (progress and visible()), leave=False) as bar:
             for lr in bar:
-                loss = self.learner.iteration(lr)
+                loss = _number(self.learner.iteration(lr))
                 pairs.append((lr, loss))
                 bar.set_postfix_str(f"lr {lr:.2e}, loss {loss:.3f}", refresh=False)
                 if stop(loss):
-                    return pairs, stop.reason or "diverged"
+                    return pairs, getattr(stop, "reason", None) or "diverged"
         return pairs, end
+
+
+def _number(loss: Any) -> float:
+    """The loss that an iteration returned, which may be an array of one number.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    value = loss.asnumpy() if hasattr(loss, "asnumpy") else np.asarray(loss)
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise UsageError(f"the learner's iteration returned {loss!r}: expected the batch's mean loss, a number")
+    return float(value.item())
 
 
 def _rungs(
     lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str
 ) -> Tuple[List[float], str]:
     """The rates of a ladder, each computed from the first: no rounding is handed on; and what it ends at."""
-    for name, value in (("lr_start", lr_start), ("lr_stop", lr_stop), ("lr_multiplier", lr_multiplier)):
-        if not isinstance(value, numbers.Real):
-            raise UsageError(f"{name} is {value!r}: expected a number")
     if not (lr_start > 0 and math.isfinite(lr_start)):
         raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
     if not (lr_stop > lr_start and math.isfinite(lr_stop)):
         raise UsageError(f"lr_stop is {lr_stop}: expected a finite number above lr_start, {lr_start}")
-    if not (isinstance(max_updates, int) and max_updates >= 2):
-        raise UsageError(f"max_updates is {max_updates!r}: expected a whole number of at least 2")
     if ladder == "linear":
         return np.linspace(lr_start, lr_stop, max_updates).tolist(), "lr_stop reached"
     if ladder != "exponential":

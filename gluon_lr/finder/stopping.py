@@ -6,6 +6,8 @@ import math
 import statistics
 from typing import List, Optional, Sequence
 
+from ..arguments import real_number, whole_number
+
 
 def divergence(early: Sequence[float]) -> float:
     """The loss above which a search has diverged: first + max(|first|, 5·d), d the median distance of the early losses
@@ -42,8 +44,8 @@ class LRFinderStoppingCriteria:
     """
 
     def __init__(self, smoothing: float = 0.3, min_iter: int = 20) -> None:
-        self.smoothing = smoothing
-        self.min_iter = min_iter
+        self.smoothing = real_number("smoothing", smoothing)
+        self.min_iter = whole_number("min_iter", min_iter, least=0)
         self.running_mean: Optional[float] = None
         self.reason: Optional[str] = None
         self._early: List[float] = []

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Iterator, Tuple
 
 from ..data.batches import ArrayBatches
 from ..errors import UsageError
 from ..schedulers import FunctionScheduler, Scheduler, pure
+from ..schedulers.arguments import checked
 
 
+@dataclass(frozen=True)
 class _BatchSize:
     """B(t) = min(largest, base · η(0)/η(t)), a whole number."""
 
-    def __init__(self, rate: Scheduler, base: int, largest: int) -> None:
-        self.rate, self.base, self.largest = rate, base, largest
+    rate: Scheduler
+    base: int
+    largest: int
 
     def __call__(self, t: float) -> float:
         rate = self.rate(t)
@@ -41,7 +45,8 @@ def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Sc
         The batch size's schedule and the rate's.
 
     Raises:
-        UsageError: sizes are not positive, or in the wrong order.
+        UsageError: sizes are no whole numbers of at least 1, or in the wrong order, or the schedule watches the
+            training.
 
     Source: Smith et al. (2017), Don't Decay the Learning Rate, Increase the Batch Size.
 
@@ -53,7 +58,9 @@ def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Sc
         >>> rates.values(4).round(3).tolist()
         [0.4, 0.4, 0.3, 0.15]
     """
-    if not 1 <= batch_size <= largest:
+    batch_size = checked(batch_size, "batch_size", least=1, whole=True)
+    largest = checked(largest, "largest", least=1, whole=True)
+    if batch_size > largest:
         raise UsageError(f"batch_size {batch_size}, largest {largest}: expected 1 <= batch_size <= largest")
     rate = pure(schedule)
     return FunctionScheduler(_BatchSize(rate, batch_size, largest)), FunctionScheduler(_Rate(rate, batch_size, largest))
@@ -63,8 +70,11 @@ class ScheduledBatches(ArrayBatches):
     """Mini-batches whose size follows a schedule of epochs.
 
     Args:
-        sizes: a scheduler of whole numbers, its t the epoch.
+        sizes: a scheduler of whole numbers of at least 1, its t the epoch.
         images, labels, shuffle, seed, transform: those of :class:`~gluon_lr.data.ArrayBatches`.
+
+    Raises:
+        UsageError: a size is no whole number of at least 1, when its epoch begins; or ``sizes`` is no pure schedule.
 
     Example:
         >>> import numpy as np
@@ -77,12 +87,16 @@ class ScheduledBatches(ArrayBatches):
 
     def __init__(self, images: Any, labels: Any, sizes: Any, **kwargs: Any) -> None:
         self.sizes = pure(sizes)
-        super().__init__(images, labels, int(self.sizes(0)), **kwargs)
+        super().__init__(images, labels, self._size(0), **kwargs)
+
+    def _size(self, epoch: int) -> int:
+        size: int = checked(self.sizes(epoch), f"the batch size of epoch {epoch}", least=1, whole=True)
+        return size
 
     def __len__(self) -> int:
-        self.batch_size = int(self.sizes(self.epoch))
+        self.batch_size = self._size(self.epoch)
         return super().__len__()
 
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
-        self.batch_size = int(self.sizes(self.epoch))
+        self.batch_size = self._size(self.epoch)
         return super().__iter__()

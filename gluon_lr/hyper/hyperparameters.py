@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..schedulers import pure
-from ..state.trainer import updaters_of
+from ..schedulers import Scheduler
+from ..schedulers.foreign import independent, pure_or_live
+from ..schedulers.purity import watches
+from ..state.private import updaters_of
 
 # SGD makes no momentum buffer where its momentum is 0 at the first update, and fails when it later is not.
 _LEAST_MOMENTUM = 1e-8
@@ -20,7 +22,12 @@ class HyperparameterSchedule:
     Args:
         name: an attribute of the optimizer: ``momentum``, ``wd``, ``beta1``, ``clip_gradient``, … or
             ``learning_rate``, where the trainer has no scheduler.
-        schedule: any scheduler or number; t is the update, from 1.
+        schedule: any scheduler or number; t is the update, from 1. One that watches the training, such as a
+            :class:`~gluon_lr.hyper.ReduceOnPlateau`, is kept itself and followed: what it observes between two updates
+            counts from the next one. It is no part of the trainer, so that a snapshot of the trainer does not hold it.
+
+    Raises:
+        UsageError: ``name`` is no text, or ``schedule`` is none.
 
     Example:
         >>> import mxnet as mx
@@ -37,7 +44,11 @@ class HyperparameterSchedule:
     schedule: Any
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schedule", pure(self.schedule))
+        if not isinstance(self.name, str):
+            raise UsageError(
+                f"name is {self.name!r}: expected that of one of the optimizer's numbers, such as 'momentum'"
+            )
+        object.__setattr__(self, "schedule", pure_or_live(self.schedule))
 
     def apply(self, trainer: Any, t: int) -> None:
         """Set the value for update ``t``.
@@ -72,12 +83,19 @@ class RescaleMomentum:
         """Rescale every buffer for update ``t``.
 
         Raises:
-            UsageError: the trainer has no scheduler to tell the two rates.
+            UsageError: the trainer has no scheduler to tell the two rates, or one that watches the training, such as
+                ReduceOnPlateau, which no longer knows the rate before it fell.
         """
         schedule = trainer.optimizer.lr_scheduler
         if schedule is None:
             raise UsageError("the trainer has no scheduler: RescaleMomentum needs one to know the rate's change")
-        schedule = pure(schedule)
+        if not isinstance(schedule, Scheduler):
+            if watches(schedule) is not None:
+                raise UsageError(
+                    f"RescaleMomentum needs the rate of the update before, which {type(schedule).__name__} no longer "
+                    f"knows once it fell: leave RescaleMomentum out, or give the trainer a schedule that follows from t"
+                )
+            schedule = independent(schedule)  # asked in order, from where the training is
         before, now = schedule(t - 1), schedule(t)
         if t < 2 or before == now or before == 0:
             return

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Dict
 
 from mxnet.lr_scheduler import LRScheduler
 
 from ..errors import UsageError
-from ..schedulers import pure
+from ..schedulers import Scheduler
+from ..schedulers.arguments import flag, named, number, plain, refuse_unknown
+from ..schedulers.base import log
+from ..schedulers.foreign import pure_or_live
+
+# What PyTorch and Keras call the arguments.
+_WORDS: Dict[str, Any] = {
+    "mode": "larger_is_better=True stands for mode='max'",
+    "min_lr": "the smallest multiplier is called least here, min_lr over the schedule's rate",
+    "monitor": "call observe(value) with the watched value",
+    "min_delta": ("threshold",),
+    "epsilon": ("threshold",),
+    "gamma": ("factor",),
+    **dict.fromkeys(("lr", "base_lr", "learning_rate", "optimizer", "scheduler"), ("schedule",)),
+}
 
 
 class ReduceOnPlateau(LRScheduler):
     """Any schedule times a multiplier that shrinks when a watched value stops improving: η(t) = schedule(t)·multiplier.
 
-    Unlike the pure schedules it has a state, which :func:`observe` alone changes; snapshots keep it.
+    Unlike the pure schedules it has a state, which :func:`observe` alone changes; snapshots keep it. It is therefore
+    the outermost schedule: give it to the trainer, or to a :class:`~gluon_lr.hyper.HyperparameterSchedule`, which
+    follows it. A combinator refuses it, for what it holds never changes: write
+    ``ReduceOnPlateau(ScaleScheduler(...))`` and not ``ScaleScheduler(ReduceOnPlateau(...))``.
+
+    A class of your own that watches the training says ``live = True`` and is treated alike.
 
     Args:
-        schedule: any scheduler or number.
+        schedule: any scheduler or number; one that watches another value of the training is followed too.
         factor: what the multiplier shrinks by; default 0.1.
         patience: observations without improvement that are let pass; default 10.
         threshold: an improvement is at least this share of the best value; default 1e-4.
@@ -26,7 +45,8 @@ class ReduceOnPlateau(LRScheduler):
         larger_is_better: True for an accuracy; default False, for a loss.
 
     Raises:
-        UsageError: ``factor`` is not between 0 and 1, or ``patience`` is negative.
+        UsageError: ``factor`` is not between 0 and 1, ``patience``, ``cooldown``, ``threshold`` or ``least`` is
+            negative, or an argument has another name here.
 
     Example:
         >>> rate = ReduceOnPlateau(1.0, factor=0.5, patience=1)
@@ -35,6 +55,13 @@ class ReduceOnPlateau(LRScheduler):
         >>> rate(7)
         0.5
     """
+
+    live = True
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new schedule, whose keyword arguments are all known."""
+        refuse_unknown(cls, list(kwargs), _WORDS)
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -46,29 +73,59 @@ class ReduceOnPlateau(LRScheduler):
         least: float = 0.0,
         larger_is_better: bool = False,
     ) -> None:
-        if not 0 < factor < 1:
-            raise UsageError(f"factor is {factor}: expected between 0 and 1")
-        if patience < 0:
-            raise UsageError(f"patience is {patience}: expected at least 0")
-        self.schedule = pure(schedule)
+        self.schedule = pure_or_live(schedule)
         self.factor, self.patience, self.threshold = factor, patience, threshold
         self.cooldown, self.least, self.larger_is_better = cooldown, least, larger_is_better
+        number(self, "factor", above=0, below=1)
+        number(self, "patience", "cooldown", least=0, whole=True)
+        number(self, "threshold", "least", least=0)
+        flag(self, "larger_is_better")
         self.multiplier, self.best, self.stalled, self.resting = 1.0, math.inf, 0, 0
 
+    def __repr__(self) -> str:
+        return f"ReduceOnPlateau({self.schedule!r}, factor={self.factor}, patience={self.patience})"
+
     def __call__(self, num_update: float) -> float:
+        """The schedule's rate times the multiplier of now; asking changes nothing."""
         return self.schedule(num_update) * self.multiplier
 
     @property
     def base_lr(self) -> float:
         """The schedule's."""
-        return self.schedule.base_lr
+        return self.schedule.base_lr if isinstance(self.schedule, LRScheduler) else self.schedule(0)
 
     @base_lr.setter
     def base_lr(self, value: float) -> None:
-        self.schedule.base_lr = value  # which logs that it is without effect
+        if isinstance(self.schedule, (Scheduler, ReduceOnPlateau)):
+            self.schedule.base_lr = value  # which logs that it is without effect
+        elif value != self.base_lr:
+            log.warning("learning_rate=%g is without effect: the optimizer follows %r", value, self)
+
+    def get_warmup_lr(self, num_update: float) -> float:
+        """MXNet's hook for a built-in warmup, of which there is none here.
+
+        Raises:
+            UsageError: always; a :class:`~gluon_lr.schedulers.WarmupScheduler` goes inside.
+        """
+        raise UsageError("ReduceOnPlateau has no warmup of its own: ReduceOnPlateau(WarmupScheduler(...))")
+
+    def step(self, *args: Any, **kwargs: Any) -> None:
+        """What PyTorch calls :func:`observe`.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("ReduceOnPlateau has no step: call observe(value) with the watched value, once an epoch")
 
     def observe(self, value: float) -> float:
-        """Note the watched value, as a rule once an epoch; the multiplier from here on. NaN is no improvement."""
+        """Note the watched value, as a rule once an epoch; the multiplier from here on. NaN is no improvement.
+
+        Raises:
+            UsageError: ``value`` is no number.
+        """
+        value = plain(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UsageError(f"observe was given {named(value)}: expected the watched value, a number")
         badness = -value if self.larger_is_better else value
         if badness < self.best - self.threshold * abs(self.best) or (math.isinf(self.best) and badness < self.best):
             self.best, self.stalled = badness, 0

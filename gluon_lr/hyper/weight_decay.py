@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..state.private import gradient_is_fresh, mark_gradient, second_moments, trainer_parameters
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,18 @@ class ScheduledWeightDecay:
             strength = self._adam_strength(trainer)
         else:
             raise UsageError(f"scheduled weight decay is defined for SGD and Adam, not for {kind}")
-        for parameter in trainer._params:
+        for parameter in trainer_parameters(trainer):
             if parameter.grad_req == "null" or parameter.wd_mult == 0:
                 continue
             for array in parameter.list_data():
-                fresh = array._fresh_grad
+                fresh = gradient_is_fresh(array)
                 array *= 1 - rate * self.decay * strength * parameter.wd_mult
-                array._fresh_grad = fresh
+                mark_gradient(array, fresh)
 
     def _adam_strength(self, trainer: Any) -> float:
         """1/√v̄; 0 before there are moments."""
-        optimizer = trainer.optimizer
         total, size = 0.0, 0
-        counts = optimizer._index_update_count
-        for index, (_, variance) in trainer._updaters[0].states.items():
-            total += float(variance.sum().asscalar()) / (1 - optimizer.beta2 ** counts[index])
+        for variance, updates in second_moments(trainer):
+            total += variance.sum().asnumpy().item() / (1 - trainer.optimizer.beta2**updates)
             size += variance.size
         return 1 / math.sqrt(total / size) if total > 0 else 0.0

@@ -60,4 +60,4 @@ class AdaptiveHeavyBall(Optimizer):
 
 
 def _norm(arrays: Any) -> float:
-    return math.sqrt(sum(float((array * array).sum().asscalar()) for array in arrays))
+    return math.sqrt(sum((array * array).sum().asnumpy().item() for array in arrays))

@@ -6,30 +6,33 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..analysis.measures import best_epoch, score
+from ..analysis.measures import ACCURACY, Score, best_epoch, score
 from ..analysis.selection import cells, scores
 from ..experiments.record import Record
 from .figures import family, looks, new_figure
 
 
-def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "") -> Any:
-    """Test accuracy after the best epoch against the rate: a line a schedule through its seeds' means, a dot a seed."""
+def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "", by: Score = ACCURACY) -> Any:
+    """What trainings are judged by against the rate: a line a schedule through its seeds' means, a dot a seed.
+
+    The default is test accuracy after the best epoch.
+    """
     figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
     shown = {name: rates for name, rates in cells(records).items() if not only or name in only}
     styles = looks(shown)
     for name, rates in shown.items():
         style = styles[name]
-        means = [np.mean(list(scores(cell).values())) for cell in rates.values()]
+        means = [np.mean(list(scores(cell, by).values())) for cell in rates.values()]
         ax.plot(list(rates), means, label=name, ms=6, lw=1.5, **style)
         for rate, cell in rates.items():
-            ax.plot([rate] * len(cell), list(scores(cell).values()), ".", color=style["color"], alpha=0.4, ms=4)
+            ax.plot([rate] * len(cell), list(scores(cell, by).values()), ".", color=style["color"], alpha=0.4, ms=4)
     ax.set_xscale("log")
     tried = sorted({rate for rates in shown.values() for rate in rates})
     if tried and tried[-1] < 100 * tried[0]:  # within two decades powers of ten say too little
         ax.set_xticks(tried, [f"{rate:g}" for rate in tried])
         ax.minorticks_off()
     ax.set_xlabel("learning rate (a schedule's greatest)")
-    ax.set_ylabel("test accuracy at the best epoch")
+    ax.set_ylabel(by.name if by.epoch is None else f"{by.name} at the best epoch")
     ax.set_title(title, fontsize=10)
     ax.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)

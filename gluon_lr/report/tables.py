@@ -9,8 +9,8 @@ from typing import Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from ..analysis.comparisons import compare_runs, compare_schedules
-from ..analysis.measures import best_epoch
+from ..analysis.comparisons import compare_runs, compare_schedules, finite
+from ..analysis.measures import ACCURACY, Score
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
 from ..analysis.statistics import PairedTest, count_seeds, mean_interval
 from ..analysis.verdicts import Verdict
@@ -134,42 +134,56 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
     )
 
 
-def _cell_text(cell: Cell, digits: int = 4) -> str:
+def _cell_text(cell: Cell, digits: int = 4, by: Score = ACCURACY) -> str:
     """A cell's mean with its interval; where trainings collapsed, how many, since no interval describes two heaps."""
     collapsed = sum(record.status == "collapsed" for record in cell.values())
-    values = list(scores(cell).values())
-    if not collapsed:
+    values = list(finite(scores(cell, by)).values())
+    lost = len(cell) - len(values)
+    without = f"; {lost} without a finite number left out" if lost else ""
+    if not values:
+        return f"– ({collapsed} of {len(cell)} collapsed{without})"
+    if not collapsed and not lost:
         return spread(values, digits)
-    return f"{np.mean(values):.{digits}f} ({collapsed} of {len(cell)} collapsed)"
+    return f"{np.mean(values):.{digits}f} ({collapsed} of {len(cell)} collapsed{without})"
 
 
-def schedules_table(records: Sequence[Record], caption: str) -> Table:
+def schedules_table(records: Sequence[Record], caption: str, by: Score = ACCURACY) -> Table:
     """A line a schedule, at its best rate; the best schedule first."""
     rows: List[Tuple[float, List[str]]] = []
     for name, rates in cells(records).items():
-        rate = best_rate(rates)
-        values = list(scores(rates[rate]).values())
-        epochs = np.mean([best_epoch(r) + 1 for r in rates[rate].values()])
-        total = max(r.epochs for r in rates[rate].values())
+        rate = best_rate(rates, by)
+        cell = rates[rate]
+        mean = float(np.mean(list(finite(scores(cell, by)).values()) or [np.nan]))
         every = [r for cell in rates.values() for r in cell.values()]
         collapsed = f"{sum(r.status == 'collapsed' for r in every)} of {len(every)}"
-        row = [name, f"{rate:g}", _cell_text(rates[rate]), f"{epochs:.1f} of {total}", str(len(values)), collapsed]
-        rows.append((float(np.mean(values)), row))
-    columns = ["schedule", "best rate", "test accuracy there", "best epoch", "seeds", "collapsed, all rates"]
+        row = [name, f"{rate:g}", _cell_text(cell, by=by), *_epochs_text(cell, by), str(len(cell)), collapsed]
+        rows.append((by.sign * mean if np.isfinite(mean) else -np.inf, row))
+    epoch = [] if by.epoch is None else ["best epoch"]
+    columns = ["schedule", "best rate", f"{by.name} there", *epoch, "seeds", "collapsed, all rates"]
     return Table(caption, columns, [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
 
 
-def rates_table(records: Sequence[Record], caption: str) -> Table:
-    """A line a schedule, a column a rate: test accuracy after the best epoch."""
+def _epochs_text(cell: Cell, by: Score) -> List[str]:
+    if by.epoch is None:
+        return []
+    epochs = np.mean([by.epoch(record) + 1 for record in cell.values()])
+    return [f"{epochs:.1f} of {max(record.epochs for record in cell.values())}"]
+
+
+def rates_table(records: Sequence[Record], caption: str, by: Score = ACCURACY) -> Table:
+    """A line a schedule, a column a rate: the number that trainings are judged by, default test accuracy after the
+    best epoch."""
     found = cells(records)
     every = sorted({rate for rates in found.values() for rate in rates})
     rows = [
-        [name, *(_cell_text(rates[rate], 3) if rate in rates else "" for rate in every)]
+        [name, *(_cell_text(rates[rate], 3, by) if rate in rates else "" for rate in every)]
         for name, rates in found.items()
     ]
     return Table(caption, ["schedule", *(f"{rate:g}" for rate in every)], rows)
 
 
-def pairs_table(records: Sequence[Record], caption: str) -> Table:
+def pairs_table(records: Sequence[Record], caption: str, by: Score = ACCURACY) -> Table:
     """Every two schedules at their best rates over common seeds, with Holm's correction over all pairs."""
-    return Table(caption, ["pair", "difference (95 %)", "p (Holm)", "verdict"], _test_rows(compare_schedules(records)))
+    difference = "difference (95 %)" if by is ACCURACY else f"difference of {by.name} (95 %)"
+    rows = _test_rows(compare_schedules(records, by), by.larger_is_better)
+    return Table(caption, ["pair", difference, "p (Holm)", "verdict"], rows)

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from .. import schedulers
 from ..cli import Parser, file, positive_int, run
 from ..errors import UsageError
+from .arguments import refuse_unknown
 from .base import Scheduler
 
 NAMES = [
@@ -18,12 +19,16 @@ NAMES = [
 ]
 
 
-def parse_schedule(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, List[float]]:
+_LONGEST = 1_000_000  # lines, as --n allows
+
+
+def parse_schedule(name: str, arguments: List[str], n: Optional[int] = None) -> Tuple[Scheduler, List[float]]:
     """The schedule called ``name`` with ``arguments`` such as ``max_update=40``, which are Python literals, and its
-    first ``n`` rates.
+    first ``n`` rates; by default those from t = 0 to its end, or 100 where it has none.
 
     Raises:
-        UsageError: the name or an argument is unknown, or a value is none that gives finite rates.
+        UsageError: the name or an argument is unknown, a value is none that gives finite rates, or the schedule is too
+            long to be printed whole.
 
     Example:
         >>> parse_schedule("CosineScheduler", ["max_update=4", "base_lr=1.0"], 2)
@@ -34,26 +39,38 @@ def parse_schedule(name: str, arguments: List[str], n: int) -> Tuple[Scheduler, 
     if key not in known:
         raise UsageError(f"unknown schedule {name!r}: expected one of {', '.join(NAMES)}")
     kind = getattr(schedulers, known[key])
-    accepted = list(inspect.signature(kind).parameters)
+    accepted = list(inspect.signature(kind.__init__).parameters)[1:]
     values: Dict[str, Any] = {}
     for argument in arguments:
         option, equals, text = argument.partition("=")
-        if not equals or option not in accepted:
+        if not equals:
             raise UsageError(
                 f"{argument!r} is no argument of {known[key]}: expected {', '.join(accepted)}, as name=value"
             )
+        refuse_unknown(kind, [option])
         try:
             values[option] = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             values[option] = text
     try:
         schedule = kind(**values)
-        rates = schedule.values(n).tolist()
+        rates = schedule.values(_whole_length(schedule) if n is None else n).tolist()
         if not all(math.isfinite(rate) for rate in rates):
             raise ValueError("its rates are not all finite")
+    except UsageError:
+        raise
     except (TypeError, ZeroDivisionError, ValueError, OverflowError) as error:
         raise UsageError(f"{known[key]}: {error}. It takes {', '.join(accepted)}") from error
     return schedule, rates
+
+
+def _whole_length(schedule: Scheduler) -> int:
+    """How many t there are from 0 to the end of ``schedule``, or 100 where it has no end."""
+    if not schedule.length:
+        return 100
+    if schedule.length >= _LONGEST:
+        raise UsageError(f"the schedule is {schedule.length:g} long: say with --n how many rates to print")
+    return math.ceil(schedule.length) + 1
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -65,7 +82,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("name", nargs="?", help="a schedule, such as CosineScheduler or one-cycle; default: draw all")
     parser.add_argument("arguments", nargs="*", help="its arguments, as name=value")
-    parser.add_argument("--n", type=positive_int, default=100, help="how many t to print, from 0 (default 100)")
+    parser.add_argument("--n", type=positive_int, help="how many t to print, from 0 (default: to its end, or 100)")
     parser.add_argument("--out", type=file, metavar="FILE", help="the sheet (default schedules.png)")
     options = parser.parse_args(argv)
     if options.name is None:

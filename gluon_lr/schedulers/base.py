@@ -8,6 +8,9 @@ from typing import Any, Optional
 import numpy as np
 from mxnet.lr_scheduler import LRScheduler
 
+from ..errors import UsageError
+from .arguments import checked, refuse_unknown
+
 log = logging.getLogger(__name__)
 
 
@@ -23,19 +26,42 @@ class Scheduler(LRScheduler):
     ``learning_rate`` (Adam's default, 0.001, without being asked) into ``scheduler.base_lr``: here that is logged as
     a warning and has no effect.
 
+    Arguments are checked when a schedule is made. Numbers of NumPy's and one-element arrays of MXNet's are kept as
+    plain Python numbers; a bool is no number, and neither a rate nor a length can be negative, NaN or infinite. Below
+    t = 0 a schedule has its value at 0, from its end on its last one.
+
     Attributes:
         length: the t from which on the schedule stays as it is; None where it never does.
+
+    Raises:
+        UsageError: an argument has another name here, or a value that makes no sense.
     """
 
     length: Optional[float] = None
 
-    def __init__(self) -> None:  # LRScheduler's arguments belong to its own subclasses
-        pass
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new schedule, whose keyword arguments are all known."""
+        if kwargs and hasattr(cls, "__dataclass_fields__"):
+            refuse_unknown(cls, list(kwargs))
+        return super().__new__(cls)
+
+    def __init__(self) -> None:
+        """LRScheduler's arguments belong to its own subclasses: here each schedule says what it takes."""
 
     def __call__(self, num_update: float) -> float:
+        """The rate after ``num_update`` updates (or whatever the schedule's t counts); nothing is changed."""
         raise TypeError(f"{type(self).__name__} does not say how its rate follows from the number of updates")
 
+    def get_warmup_lr(self, num_update: float) -> float:
+        """MXNet's hook for a built-in warmup, which schedules here have none of.
+
+        Raises:
+            UsageError: always; a :class:`~gluon_lr.schedulers.WarmupScheduler` goes around a schedule.
+        """
+        raise UsageError(f"{type(self).__name__} has no warmup of its own: put a WarmupScheduler around it")
+
     def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change an argument; an optimizer's ``base_lr`` is logged and has no effect."""
         if (name not in self.__dict__ and not hasattr(type(self), name)) or name in self._unset_fields():
             object.__setattr__(self, name, value)
         elif name == "base_lr":
@@ -54,7 +80,7 @@ class Scheduler(LRScheduler):
 
     def values(self, n: int) -> np.ndarray:
         """The rates at t = 0 … n−1, shape ``(n,)``; drawing a schedule leaves it as it was."""
-        return np.array([self(t) for t in range(n)])
+        return np.array([self(t) for t in range(checked(n, "n", least=0, whole=True))], dtype=float)
 
     def plot(self, n: int, ax: Any = None, **style: Any) -> Any:
         """Draw the rates at t = 0 … n−1.

@@ -1,4 +1,8 @@
-"""Schedules made of schedules: each holds its children and never changes them; MXNet's and GluonCV's are made pure."""
+"""Schedules made of schedules: each holds its children and never changes them; MXNet's and GluonCV's are made pure.
+
+What watches the training, such as a :class:`~gluon_lr.hyper.ReduceOnPlateau`, is refused by all of them: it goes
+outermost.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Optional, Sequence
 
-from .arguments import require
+from .arguments import choice, named, number, numbers_of, require
 from .base import Scheduler
 from .curves import CURVES, progress
 from .foreign import pure
@@ -45,16 +49,19 @@ class WarmupScheduler(Scheduler):
 
     def __post_init__(self) -> None:
         self.__dict__["schedule"] = pure(self.schedule)
-        modes = ("linear", "constant", "cosine", "exponential")
-        require(self.mode in modes, f"mode is {self.mode!r}: expected one of {', '.join(modes)}")
-        require(self.warmup >= 0, f"warmup is {self.warmup}: expected at least 0")
-        require(self.mode != "exponential" or self.begin_lr > 0, "an exponential warmup needs begin_lr above 0")
+        number(self, "warmup", "begin_lr", least=0)
+        choice(self, "mode", ("linear", "constant", "cosine", "exponential"))
+        require(
+            self.mode != "exponential" or self.begin_lr > 0,
+            "WarmupScheduler: begin_lr is 0: expected more than 0 where mode is exponential",
+        )
         self.__dict__["_target"] = self.schedule(0)
 
     def __call__(self, num_update: float) -> float:
-        if num_update < self.warmup:
-            return CURVES[self.mode](self.begin_lr, self._target, progress(num_update, self.warmup))
-        return self.schedule(num_update - self.warmup)
+        t = num_update if num_update > 0 else 0
+        if t < self.warmup:
+            return CURVES[self.mode](self.begin_lr, self._target, progress(t, self.warmup))
+        return self.schedule(t - self.warmup)
 
     @property
     def base_lr(self) -> float:
@@ -73,10 +80,10 @@ class ChainScheduler(Scheduler):
 
     Args:
         schedules: any schedulers or numbers.
-        lengths: of all but the last; default their known lengths.
+        lengths: of all but the last, 0 included; default their known lengths, which a constant does not have.
 
     Raises:
-        UsageError: a length is missing, negative, or there is nothing to chain.
+        UsageError: a length is missing, negative, NaN or infinite, or there is nothing to chain.
 
     Example:
         >>> from gluon_lr.schedulers import LinearScheduler
@@ -88,21 +95,28 @@ class ChainScheduler(Scheduler):
     lengths: Optional[Sequence[float]] = None
 
     def __post_init__(self) -> None:
-        schedules = tuple(pure(schedule) for schedule in self.schedules)
-        require(len(schedules) > 0, "nothing to chain: expected at least one schedule")
-        lengths = self.lengths
-        if lengths is None:
-            lengths = [schedule.length for schedule in schedules[:-1]]
-            require(None not in lengths, "a chained schedule has no end of its own: give lengths")
         require(
-            len(lengths) == len(schedules) - 1 and all(length >= 0 for length in lengths),
-            f"lengths are {list(lengths)}: expected {len(schedules) - 1}, none negative",
+            isinstance(self.schedules, (list, tuple)) and len(self.schedules) > 0,
+            f"ChainScheduler: schedules is {named(self.schedules)}: expected a list of at least one schedule",
         )
-        self.__dict__.update(schedules=schedules, lengths=tuple(lengths), _ends=tuple(accumulate(lengths)))
+        schedules = tuple(pure(schedule) for schedule in self.schedules)
+        if self.lengths is None:
+            own = [schedule.length for schedule in schedules[:-1]]
+            endless = [schedule for schedule, length in zip(schedules, own) if not length]
+            require(not endless, f"ChainScheduler: {(endless or [0])[0]!r} has no length of its own: give lengths")
+            self.__dict__["lengths"] = own
+        numbers_of(self, "lengths", least=0)
+        require(
+            len(self.lengths) == len(schedules) - 1,
+            f"ChainScheduler: lengths is {named(list(self.lengths))}: expected {len(schedules) - 1} of them, "
+            f"one for each schedule but the last",
+        )
+        self.__dict__.update(schedules=schedules, _ends=tuple(accumulate(self.lengths)))
 
     def __call__(self, num_update: float) -> float:
-        place = bisect_right(self._ends, num_update)
-        return self.schedules[place](num_update - (self._ends[place - 1] if place else 0))
+        t = num_update if num_update > 0 else 0
+        place = bisect_right(self._ends, t)
+        return self.schedules[place](t - (self._ends[place - 1] if place else 0))
 
     @property
     def length(self) -> Optional[float]:
@@ -134,8 +148,9 @@ class CycleScheduler(Scheduler):
     def __post_init__(self) -> None:
         self.__dict__["schedule"] = pure(self.schedule)
         if self.period is None:
+            require(bool(self.schedule.length), f"CycleScheduler: {self.schedule!r} has no length: give the period")
             self.__dict__["period"] = self.schedule.length
-        require(self.period is not None and self.period > 0, f"period is {self.period}: expected more than 0")
+        number(self, "period", above=0)
 
     def __call__(self, num_update: float) -> float:
         return self.schedule(num_update % self.period if num_update > 0 else 0)
@@ -147,7 +162,10 @@ class ScaleScheduler(Scheduler):
 
     Args:
         schedule: any scheduler or number.
-        factor: the multiplier.
+        factor: the multiplier, at least 0.
+
+    Raises:
+        UsageError: the factor is negative.
 
     Example:
         >>> ScaleScheduler(0.5, 4).values(2).tolist()
@@ -159,6 +177,7 @@ class ScaleScheduler(Scheduler):
 
     def __post_init__(self) -> None:
         self.__dict__["schedule"] = pure(self.schedule)
+        number(self, "factor", least=0)
 
     def __call__(self, num_update: float) -> float:
         return self.schedule(num_update) * self.factor
@@ -175,10 +194,10 @@ class ClipScheduler(Scheduler):
 
     Args:
         schedule: any scheduler or number.
-        low, high: default none.
+        low, high: the least and the greatest rate; default none, −inf and inf.
 
     Raises:
-        UsageError: ``low`` is above ``high``.
+        UsageError: ``low`` is above ``high``, or ``high`` is negative.
 
     Example:
         >>> from gluon_lr.schedulers import LinearScheduler
@@ -192,7 +211,9 @@ class ClipScheduler(Scheduler):
 
     def __post_init__(self) -> None:
         self.__dict__["schedule"] = pure(self.schedule)
-        require(self.low <= self.high, f"low {self.low} is above high {self.high}")
+        number(self, "low", infinite=True)
+        number(self, "high", least=0, infinite=True)
+        require(self.low <= self.high, f"ClipScheduler: low is {self.low}: expected at most high, {self.high}")
 
     def __call__(self, num_update: float) -> float:
         return min(self.high, max(self.low, self.schedule(num_update)))
@@ -205,40 +226,57 @@ class ClipScheduler(Scheduler):
 
 @dataclass(unsafe_hash=True)
 class PerEpochScheduler(Scheduler):
-    """A schedule whose t is an epoch, for a trainer that counts updates: η(t) = schedule(⌊(t − 1) / n⌋).
+    """A schedule whose t is an epoch, for a trainer that counts updates: η(t) = schedule(⌊(t − 1)/n⌋) or schedule(t/n).
 
-    MXNet's first update is t = 1, so updates 1 … n are epoch 0.
+    MXNet's first update is t = 1, so updates 1 … n are epoch 0, the first one.
+
+    ``every="epoch"`` asks once an epoch, as sources do that count in whole epochs: all of the first epoch has the rate
+    schedule(0). In a warmup from 0 that is 0: the first of its epochs trains nothing.
+
+    ``every="update"`` passes the fraction of epochs that an update ends at: η(t) = schedule(t/n). A warmup then begins
+    with the first update: in the first epoch of ``warmup=5`` the rate rises from 1/(5·n) to 1/5. The last update of
+    epoch e (from 0) has the rate schedule(e + 1), so that E epochs of n updates end at schedule(E) exactly. A step at
+    epoch k therefore falls one update early, with the last of epoch k − 1: keep ``"epoch"`` for steps.
 
     Args:
         schedule: what to convert: any scheduler, MXNet's included, or a number.
-        updates_per_epoch: n.
+        updates_per_epoch: n, as a rule ``len(train_iter)``.
+        every: ``epoch`` (default) or ``update``: how often the rate may change.
 
     Raises:
-        UsageError: n is not positive.
+        UsageError: n is no whole number of at least 1, or ``every`` is unknown.
 
     Example:
         >>> from gluon_lr.schedulers import SquareRootScheduler
         >>> daily = PerEpochScheduler(SquareRootScheduler(1.0), updates_per_epoch=2)
         >>> [round(daily(t), 3) for t in range(6)]
         [1.0, 1.0, 1.0, 0.707, 0.707, 0.577]
+        >>> warmup = PerEpochScheduler(WarmupScheduler(1.0, warmup=2), updates_per_epoch=2, every="update")
+        >>> [warmup(t) for t in range(1, 6)]
+        [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
     schedule: Any
     updates_per_epoch: int
+    every: str = "epoch"
 
     def __post_init__(self) -> None:
         self.__dict__["schedule"] = pure(self.schedule)
-        n = self.updates_per_epoch
-        require(n >= 1, f"updates_per_epoch is {n}: expected at least 1")
+        number(self, "updates_per_epoch", least=1, whole=True)
+        choice(self, "every", ("epoch", "update"))
 
     def __call__(self, num_update: float) -> float:
+        if self.every == "update":
+            return self.schedule(num_update / self.updates_per_epoch if num_update > 0 else 0)
         return self.schedule((num_update - 1) // self.updates_per_epoch if num_update > 1 else 0)
 
     @property
     def length(self) -> Optional[float]:
         """Of the schedule, in updates."""
         length = self.schedule.length
-        return None if length is None else math.ceil(length) * self.updates_per_epoch + 1
+        if length is None or self.every == "update":
+            return None if length is None else length * self.updates_per_epoch
+        return math.ceil(length) * self.updates_per_epoch + 1
 
 
 @dataclass(unsafe_hash=True)
@@ -250,7 +288,7 @@ class PerUpdateScheduler(Scheduler):
         updates_per_epoch: n.
 
     Raises:
-        UsageError: n is not positive.
+        UsageError: n is no whole number of at least 1.
 
     Example:
         >>> from gluon_lr.schedulers import LinearScheduler
@@ -263,11 +301,10 @@ class PerUpdateScheduler(Scheduler):
 
     def __post_init__(self) -> None:
         self.__dict__["schedule"] = pure(self.schedule)
-        n = self.updates_per_epoch
-        require(n >= 1, f"updates_per_epoch is {n}: expected at least 1")
+        number(self, "updates_per_epoch", least=1, whole=True)
 
     def __call__(self, num_update: float) -> float:
-        return self.schedule(num_update * self.updates_per_epoch + 1)
+        return self.schedule((num_update if num_update > 0 else 0) * self.updates_per_epoch + 1)
 
     @property
     def length(self) -> Optional[float]:

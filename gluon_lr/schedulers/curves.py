@@ -7,13 +7,13 @@ from typing import Callable, Dict
 
 
 def progress(t: float, length: float) -> float:
-    """u = t / length, held at 0 before the start and at 1 from the end on; a phase of no length is over at once.
+    """u = t / length, held at 0 before the start and at 1 from the end on; a phase of no length is always over.
 
     Example:
-        >>> [progress(t, 4) for t in (-1, 1, 4, 9)], progress(0, 0)
+        >>> [progress(t, 4) for t in (-1, 1, 4, 9)], progress(-1, 0)
         ([0.0, 0.25, 1.0, 1.0], 1.0)
     """
-    if t >= length:
+    if t >= length or length <= 0:
         return 1.0
     return t / length if t > 0 else 0.0
 

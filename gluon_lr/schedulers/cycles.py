@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Optional
 
-from .arguments import require
+from .arguments import choice, flag, number, require
 from .base import Scheduler
 from .curves import CURVES, cosine, linear, progress
 
@@ -23,7 +23,7 @@ class CosineWarmRestartsScheduler(Scheduler):
         final_lr: what each cycle falls to; default 0.
 
     Raises:
-        UsageError: the first cycle has no length, or cycles shrink.
+        UsageError: the first cycle has no length, cycles shrink, or a rate is negative.
 
     Source: Loshchilov and Hutter (2016), SGDR; the decay of peaks is later practice.
 
@@ -39,8 +39,9 @@ class CosineWarmRestartsScheduler(Scheduler):
     final_lr: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.first_cycle > 0, f"first_cycle is {self.first_cycle}: expected more than 0")
-        require(self.multiplier >= 1, f"multiplier is {self.multiplier}: expected at least 1")
+        number(self, "first_cycle", above=0)
+        number(self, "multiplier", least=1)
+        number(self, "decay", "base_lr", "final_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         cycle, start, size = self._cycle(num_update if num_update > 0 else 0)
@@ -71,7 +72,7 @@ class OneCycleScheduler(Scheduler):
 
     Args:
         max_update: the whole length; MXNet's last of n updates is t = n, so ``max_update=n`` ends there exactly.
-        max_lr: the peak.
+        max_lr: the peak; default 0.01.
         initial_divisor: the peak over the initial rate; default 25.
         final_divisor: the initial over the final rate; default 1e4.
         rise: share of the length that rises; default 0.3.
@@ -79,7 +80,7 @@ class OneCycleScheduler(Scheduler):
         curve: ``cosine`` (default) or ``linear``.
 
     Raises:
-        UsageError: ``rise`` is no share, or three phases do not fit.
+        UsageError: there is no length, ``rise`` is no share, or three phases do not fit.
 
     Source: Smith and Topin (2017), with the defaults of the common implementations.
 
@@ -89,7 +90,7 @@ class OneCycleScheduler(Scheduler):
     """
 
     max_update: float
-    max_lr: float
+    max_lr: float = 0.01
     initial_divisor: float = 25.0
     final_divisor: float = 1e4
     rise: float = 0.3
@@ -97,9 +98,9 @@ class OneCycleScheduler(Scheduler):
     curve: str = "cosine"
 
     def __post_init__(self) -> None:
-        limit = 0.5 if self.three_phase else 1.0
-        require(0 <= self.rise <= limit, f"rise is {self.rise}: expected a share from 0 to {limit}")
-        require(self.curve in ("cosine", "linear"), f"curve is {self.curve!r}: expected cosine or linear")
+        _check_cycle(self)
+        number(self, "max_lr", least=0)
+        number(self, "initial_divisor", "final_divisor", above=0)
         initial = self.max_lr / self.initial_divisor
         self.__dict__["_levels"] = (initial, self.max_lr, initial / self.final_divisor)
 
@@ -130,6 +131,9 @@ class OneCycleMomentumScheduler(Scheduler):
         high, low: default 0.95 and 0.85.
         rise, three_phase, curve: those of the :class:`OneCycleScheduler` beside it.
 
+    Raises:
+        UsageError: as there; or a momentum is not between 0 and 1.
+
     Example:
         >>> OneCycleMomentumScheduler(4, rise=0.5, curve="linear").values(5).round(3).tolist()
         [0.95, 0.9, 0.85, 0.9, 0.95]
@@ -142,6 +146,10 @@ class OneCycleMomentumScheduler(Scheduler):
     three_phase: bool = False
     curve: str = "cosine"
 
+    def __post_init__(self) -> None:
+        _check_cycle(self)
+        number(self, "high", "low", least=0, most=1)
+
     def __call__(self, num_update: float) -> float:
         return _one_cycle(self, num_update, self.high, self.low, self.high)
 
@@ -151,9 +159,17 @@ class OneCycleMomentumScheduler(Scheduler):
         return self.max_update
 
 
+def _check_cycle(cycle: "OneCycleScheduler | OneCycleMomentumScheduler") -> None:
+    flag(cycle, "three_phase")
+    number(cycle, "max_update", above=0)
+    number(cycle, "rise", least=0, most=0.5 if cycle.three_phase else 1)
+    choice(cycle, "curve", ("cosine", "linear"))
+
+
 def _one_cycle(cycle: "OneCycleScheduler | OneCycleMomentumScheduler", t: float, a: float, b: float, c: float) -> float:
     """a → b over the rise; then b → c, or in three phases b → a over the same length and a → c over the rest."""
     curve = cosine if cycle.curve == "cosine" else linear
+    t = t if t > 0 else 0
     up = cycle.rise * cycle.max_update
     if t < up:
         return curve(a, b, progress(t, up))
@@ -178,7 +194,7 @@ class CyclicScheduler(Scheduler):
         decay: of ``exp_range``, per t; default 1.
 
     Raises:
-        UsageError: a cycle has no length, or the mode is unknown.
+        UsageError: a cycle has no length, a rate is negative, or the mode is unknown.
 
     Source: Smith (2015), Cyclical Learning Rates.
 
@@ -195,12 +211,11 @@ class CyclicScheduler(Scheduler):
     decay: float = 1.0
 
     def __post_init__(self) -> None:
+        number(self, "base_lr", "max_lr", "up", "decay", least=0)
+        number(self, "down", optional=True, least=0)
+        choice(self, "mode", ("triangular", "triangular2", "exp_range"))
         down = self.up if self.down is None else self.down
-        require(self.up >= 0 and down >= 0 and self.up + down > 0, f"up {self.up}, down {down}: expected a cycle")
-        require(
-            self.mode in ("triangular", "triangular2", "exp_range"),
-            f"mode is {self.mode!r}: expected triangular, triangular2 or exp_range",
-        )
+        require(self.up + down > 0, f"CyclicScheduler: up is {self.up} and down {down}: expected one of more than 0")
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
@@ -219,13 +234,13 @@ class WarmupStableDecayScheduler(Scheduler):
     """Up from begin_lr over ``warmup``, base_lr over ``stable``, down to final_lr over ``decay``.
 
     Args:
-        warmup, stable, decay: the phases' lengths; each may be 0.
+        warmup, stable, decay: the phases' lengths; each may be 0, but not all.
         base_lr: the plateau; default 0.01.
         begin_lr, final_lr: default 0.
         curve: of the decay: ``linear`` (default), ``cosine`` or ``1-sqrt``.
 
     Raises:
-        UsageError: a length is negative, or the curve is unknown.
+        UsageError: a length or a rate is negative, there is no phase, or the curve is unknown.
 
     Source: Hu et al. (2024), MiniCPM; the 1-sqrt decay is Hägele et al.'s (2024).
 
@@ -243,18 +258,21 @@ class WarmupStableDecayScheduler(Scheduler):
     curve: str = "linear"
 
     def __post_init__(self) -> None:
-        lengths = (self.warmup, self.stable, self.decay)
-        require(min(lengths) >= 0, f"warmup, stable and decay are {lengths}: expected none below 0")
-        known = ("linear", "cosine", "1-sqrt")
-        require(self.curve in known, f"curve is {self.curve!r}: expected one of {', '.join(known)}")
+        number(self, "warmup", "stable", "decay", "base_lr", "begin_lr", "final_lr", least=0)
+        choice(self, "curve", ("linear", "cosine", "1-sqrt"))
+        require(
+            self.warmup + self.stable + self.decay > 0,
+            "WarmupStableDecayScheduler: warmup, stable and decay are all 0: expected one of more than 0",
+        )
 
     def __call__(self, num_update: float) -> float:
-        if num_update < self.warmup:
-            return linear(self.begin_lr, self.base_lr, progress(num_update, self.warmup))
+        t = num_update if num_update > 0 else 0
+        if t < self.warmup:
+            return linear(self.begin_lr, self.base_lr, progress(t, self.warmup))
         begin = self.warmup + self.stable
-        if num_update < begin:
+        if t < begin:
             return self.base_lr
-        return CURVES[self.curve](self.base_lr, self.final_lr, progress(num_update - begin, self.decay))
+        return CURVES[self.curve](self.base_lr, self.final_lr, progress(t - begin, self.decay))
 
     @property
     def length(self) -> float:

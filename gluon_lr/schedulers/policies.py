@@ -11,9 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from .arguments import require
+from .arguments import named, number, require
 from .base import Scheduler
 from .curves import cosine, linear, progress
+from .purity import refuse_unsteady
 
 
 @dataclass(unsafe_hash=True)
@@ -30,6 +31,9 @@ class ConstantScheduler(Scheduler):
 
     base_lr: float = 0.01
     length = 0
+
+    def __post_init__(self) -> None:
+        number(self, "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         return self.base_lr
@@ -54,7 +58,8 @@ class ExponentialScheduler(Scheduler):
     final_lr: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.factor > 0, f"factor is {self.factor}: expected more than 0")
+        number(self, "factor", above=0)
+        number(self, "base_lr", "final_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         return max(self.final_lr, self.base_lr * self.factor ** (num_update if num_update > 0 else 0))
@@ -77,6 +82,10 @@ class LinearScheduler(Scheduler):
     max_update: float
     base_lr: float = 0.01
     final_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        number(self, "max_update", above=0)
+        number(self, "base_lr", "final_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         return linear(self.base_lr, self.final_lr, progress(num_update, self.max_update))
@@ -108,6 +117,10 @@ class PolynomialScheduler(Scheduler):
     base_lr: float = 0.01
     final_lr: float = 0.0
 
+    def __post_init__(self) -> None:
+        number(self, "max_update", "power", above=0)
+        number(self, "base_lr", "final_lr", least=0)
+
     def __call__(self, num_update: float) -> float:
         left = 1 - progress(num_update, self.max_update)
         return self.final_lr + (self.base_lr - self.final_lr) * left**self.power
@@ -138,6 +151,10 @@ class CosineScheduler(Scheduler):
     base_lr: float = 0.01
     final_lr: float = 0.0
 
+    def __post_init__(self) -> None:
+        number(self, "max_update", above=0)
+        number(self, "base_lr", "final_lr", least=0)
+
     def __call__(self, num_update: float) -> float:
         return cosine(self.base_lr, self.final_lr, progress(num_update, self.max_update))
 
@@ -164,7 +181,7 @@ class TimeBasedScheduler(Scheduler):
     base_lr: float = 0.01
 
     def __post_init__(self) -> None:
-        require(self.decay >= 0, f"decay is {self.decay}: expected at least 0")
+        number(self, "decay", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         return self.base_lr / (1 + self.decay * (num_update if num_update > 0 else 0))
@@ -192,7 +209,7 @@ class CompoundingTimeBasedScheduler(Scheduler):
     base_lr: float = 0.01
 
     def __post_init__(self) -> None:
-        require(self.decay >= 0, f"decay is {self.decay}: expected at least 0")
+        number(self, "decay", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         if num_update <= 0 or self.decay == 0:
@@ -223,14 +240,15 @@ class InverseSquareRootScheduler(Scheduler):
     base_lr: float = 0.01
 
     def __post_init__(self) -> None:
-        require(self.warmup >= 0, f"warmup is {self.warmup}: expected at least 0")
-        require(self.timescale is None or self.timescale > 0, f"timescale is {self.timescale}: expected more than 0")
+        number(self, "warmup", "base_lr", least=0)
+        number(self, "timescale", optional=True, above=0)
 
     def __call__(self, num_update: float) -> float:
-        if num_update < self.warmup:
-            return self.base_lr * max(num_update, 0) / self.warmup
+        t = num_update if num_update > 0 else 0
+        if t < self.warmup:
+            return self.base_lr * t / self.warmup
         scale = self.timescale or self.warmup or 1
-        return self.base_lr / math.sqrt((max(num_update, 0) + scale - self.warmup) / scale)
+        return self.base_lr / math.sqrt((t + scale - self.warmup) / scale)
 
 
 @dataclass(unsafe_hash=True)
@@ -238,8 +256,13 @@ class FunctionScheduler(Scheduler):
     """Any function of t: η(t) = function(t).
 
     Args:
-        function: of one number. It has to be pure; to pickle, it has to be defined at a module's top level.
-        length: from which t on it stays as it is, where that is known.
+        function: of one number, t ≥ 0. The function itself is kept and called, not a copy, so that it has to be pure:
+            it follows from t alone. To pickle, it has to be defined at a module's top level.
+        length: from which t on it stays as it is, where that is known; default None.
+
+    Raises:
+        UsageError: ``function`` cannot be called, or it is or uses a scheduler that changes when it is called or that
+            watches the training, such as MXNet's ``FactorScheduler`` or a ``ReduceOnPlateau``.
 
     Example:
         >>> import math
@@ -250,8 +273,16 @@ class FunctionScheduler(Scheduler):
     function: Callable[[float], float]
     length: Optional[Any] = None
 
+    def __post_init__(self) -> None:
+        require(
+            callable(self.function) and not isinstance(self.function, type),
+            f"FunctionScheduler: function is {named(self.function)}: expected a function of one number",
+        )
+        refuse_unsteady(self.function)
+        number(self, "length", optional=True, least=0)
+
     def __call__(self, num_update: float) -> float:
-        return float(self.function(num_update))
+        return float(self.function(num_update if num_update > 0 else 0))
 
 
 @dataclass(unsafe_hash=True)
@@ -270,8 +301,11 @@ class SquareRootScheduler(Scheduler):
 
     lr: float = 0.1
 
+    def __post_init__(self) -> None:
+        number(self, "lr", least=0)
+
     def __call__(self, num_update: float) -> float:
-        return self.lr * (num_update + 1.0) ** -0.5
+        return self.lr * ((num_update if num_update > 0 else 0) + 1.0) ** -0.5
 
 
 @dataclass(unsafe_hash=True)
@@ -297,5 +331,9 @@ class FactorScheduler(Scheduler):
     stop_factor_lr: float = 1e-7
     base_lr: float = 0.1
 
+    def __post_init__(self) -> None:
+        number(self, "factor", "stop_factor_lr", "base_lr", least=0)
+
     def __call__(self, num_update: float) -> float:
-        return max(self.stop_factor_lr, self.base_lr * self.factor ** (num_update + 1))
+        exponent = num_update + 1 if num_update > 0 else 1
+        return max(self.stop_factor_lr, self.base_lr * self.factor**exponent)

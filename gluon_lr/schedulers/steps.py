@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Sequence
 
-from .arguments import require
+from .arguments import ascending, number, numbers_of, require
 from .base import Scheduler
 
 
@@ -20,7 +20,7 @@ class StepScheduler(Scheduler):
         base_lr: the rate at t = 0; default 0.01.
 
     Raises:
-        UsageError: ``step`` is not positive.
+        UsageError: ``step`` is not positive, or the factor or the rate is negative.
 
     Example:
         >>> StepScheduler(2, factor=0.5, base_lr=1.0).values(5).tolist()
@@ -32,7 +32,8 @@ class StepScheduler(Scheduler):
     base_lr: float = 0.01
 
     def __post_init__(self) -> None:
-        require(self.step > 0, f"step is {self.step}: expected more than 0")
+        number(self, "step", above=0)
+        number(self, "factor", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         return self.base_lr * self.factor ** (num_update // self.step if num_update > 0 else 0)
@@ -43,12 +44,12 @@ class MultiStepScheduler(Scheduler):
     """The rate is multiplied by a factor at given points: η(t) = base_lr · factor^(number of steps ≤ t).
 
     Args:
-        steps: the points, ascending; MXNet's ``MultiFactorScheduler`` drops one later, at t = step + 1.
+        steps: the points, above 0 and ascending; MXNet's ``MultiFactorScheduler`` drops one later, at t = step + 1.
         factor: multiplier at each; default 0.1.
         base_lr: the rate before the first; default 0.01.
 
     Raises:
-        UsageError: steps do not ascend.
+        UsageError: steps do not ascend from above 0, or the factor or the rate is negative.
 
     Example:
         >>> MultiStepScheduler([1, 3], factor=0.5, base_lr=1.0).values(5).tolist()
@@ -60,8 +61,9 @@ class MultiStepScheduler(Scheduler):
     base_lr: float = 0.01
 
     def __post_init__(self) -> None:
-        self.__dict__["steps"] = tuple(self.steps)
-        require(list(self.steps) == sorted(set(self.steps)), "steps have to ascend")
+        numbers_of(self, "steps", above=0)
+        ascending(self, "steps")
+        number(self, "factor", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
         return self.base_lr * self.factor ** bisect_right(self.steps, num_update)
@@ -77,11 +79,11 @@ class PiecewiseConstantScheduler(Scheduler):
     """The rate has given values between given boundaries: η(t) = rates[i] for boundaries[i−1] ≤ t < boundaries[i].
 
     Args:
-        boundaries: t at which the next value begins, ascending.
+        boundaries: t at which the next value begins, above 0 and ascending.
         rates: one more than boundaries.
 
     Raises:
-        UsageError: lengths do not fit, or boundaries do not ascend.
+        UsageError: lengths do not fit, boundaries do not ascend from above 0, or a rate is negative.
 
     Example:
         >>> PiecewiseConstantScheduler([1, 3], [1.0, 0.5, 0.1]).values(5).tolist()
@@ -92,12 +94,13 @@ class PiecewiseConstantScheduler(Scheduler):
     rates: Sequence[float]
 
     def __post_init__(self) -> None:
-        self.__dict__.update(boundaries=tuple(self.boundaries), rates=tuple(self.rates))
+        numbers_of(self, "boundaries", above=0)
+        numbers_of(self, "rates", least=0)
         require(
             len(self.rates) == len(self.boundaries) + 1,
             f"{len(self.boundaries)} boundaries but {len(self.rates)} rates: expected one more rate than boundaries",
         )
-        require(list(self.boundaries) == sorted(set(self.boundaries)), "boundaries have to ascend")
+        ascending(self, "boundaries")
 
     def __call__(self, num_update: float) -> float:
         return self.rates[bisect_right(self.boundaries, num_update)]

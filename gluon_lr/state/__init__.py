@@ -2,6 +2,7 @@
 
 from .disk import load, save
 from .memory import Snapshot, capture, restore
+from .reach import blocks_within, parameters_of
 from .undo import preserved
 
-__all__ = ["Snapshot", "capture", "load", "preserved", "restore", "save"]
+__all__ = ["Snapshot", "blocks_within", "capture", "load", "parameters_of", "preserved", "restore", "save"]

@@ -1,10 +1,10 @@
 """Exact capture and restore of a net and its trainer, in memory.
 
 What is captured: every parameter on every context (BatchNorm's running statistics are parameters too), gradients that
-are still to be used, every updater's optimizer state, the optimizer's own counters and numbers (update counts, rate,
-``rescale_grad``, weight decay, Nadam's momentum schedule …), the attached scheduler and its state, and AMP's loss
-scaler. What cannot be captured is MXNet's random state: it can only be seeded
-(see :func:`~gluon_lr.snapshot.preserved`).
+are still to be used, the attributes of the blocks (hidden states, for example), every updater's optimizer state, the
+optimizer's own counters and numbers (update counts, rate, ``rescale_grad``, weight decay, Nadam's momentum schedule …),
+the attached scheduler and its state, and AMP's loss scaler. What cannot be captured is MXNet's random state: it can
+only be seeded (see :func:`~gluon_lr.snapshot.preserved`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,23 @@ import contextlib
 import signal
 import threading
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import RecordError, UsageError
-from .trainer import capture_trainer, is_array, match_kvstore, restore_trainer
+from .private import (
+    arrays_of,
+    gradient_is_fresh,
+    initialize_with,
+    is_deferred,
+    is_initialized,
+    mark_gradient,
+    own_attributes,
+    trainer_parameters,
+    whole_arrays_of,
+)
+from .reach import blocks_of, parameters_of
+from .trainer import capture_trainer, check_trainer, match_trainer, restore_trainer
+from .values import Copy, arrays_within, copied, detached, is_array, put_back, put_into
 
 
 @dataclass(frozen=True)
@@ -27,151 +40,231 @@ class Snapshot:
         parameters: structural name → its arrays, one a context.
         gradients: structural name → its gradient arrays, where they are still to be used.
         fresh: structural name → whether each context's gradient waits for a step.
+        attributes: structural name of a block → a copy of its Python attributes.
         trainer: optimizer, updaters, scheduler and scaler; None for a snapshot of the net alone.
     """
 
     parameters: Dict[str, List[Any]]
     gradients: Dict[str, List[Any]]
     fresh: Dict[str, List[bool]]
+    attributes: Dict[str, Any]
     trainer: Optional[Dict[str, Any]]
 
     @property
     def nbytes(self) -> int:
         """Bytes held by the arrays of this snapshot."""
-        return sum(array.size * _itemsize(array) for array in _arrays([self.parameters, self.gradients, self.trainer]))
+        held = arrays_within([self.parameters, self.gradients, self.attributes, self.trainer])
+        return sum(_stored(array).size * _itemsize(array) for array in held)
 
 
-def capture(net: Any, trainer: Any = None) -> Snapshot:
+def capture(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Snapshot:
     """Copy the whole state of ``net`` and, where given, ``trainer``.
 
     Args:
         net: a Gluon block whose parameters are all initialized.
-        trainer: the ``gluon.Trainer`` that updates it.
+        trainer: the ``gluon.Trainer`` that updates it; default none.
+        also: other objects whose blocks and parameters belong to the state, such as a loss; default none.
 
     Raises:
         UsageError: a parameter is not initialized, or the trainer updates on parameter servers, whose state cannot be
             read.
     """
     parameters, gradients, fresh = {}, {}, {}
-    for name, parameter in parameters_of(net, trainer).items():
-        if parameter._data is None:
+    for name, parameter in parameters_of(net, trainer, also).items():
+        if not is_initialized(parameter):
             raise UsageError(
-                f"parameter {name} is not initialized: call net.initialize() and run one batch through the net first"
+                f"parameter {name} is not initialized: call net.initialize() and run one batch through the net first "
+                "(and likewise for a loss with parameters)"
             )
-        parameters[name] = [array.copy() for array in parameter.list_data()]
+        parameters[name] = [array.copy() for array in whole_arrays_of(parameter)]
         if parameter.grad_req == "null":
             continue
-        fresh[name] = [bool(array._fresh_grad) for array in parameter.list_data()]
+        fresh[name] = [gradient_is_fresh(array) for array in arrays_of(parameter)]
         if parameter.grad_req == "add" or any(fresh[name]):
             gradients[name] = [array.copy() for array in parameter.list_grad()]
     return Snapshot(
-        parameters, gradients, fresh, None if trainer is None else capture_trainer(trainer, _moved_by(trainer, net))
+        parameters,
+        gradients,
+        fresh,
+        capture_attributes(net, also),
+        None if trainer is None else capture_trainer(trainer, _moved_by(trainer, net, also)),
     )
 
 
-def restore(snapshot: Snapshot, net: Any, trainer: Any = None) -> None:
+def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[Any] = (), ctx: Any = None) -> None:
     """Put a snapshot back in place, bit for bit: every array and object that the caller holds stays valid.
+
+    Parameters whose shapes are not known yet get them from the snapshot, without a batch. Another device is fine where
+    there is one for one: the update counts go along.
 
     Args:
         snapshot: from :func:`capture` or from a file.
         net: the net it was taken of, or another of the same architecture.
         trainer: likewise; None leaves it alone.
+        also: likewise, in the same order.
+        ctx: the context, or a list of them, for parameters that were never initialized; default the CPU.
 
     Raises:
-        RecordError: the net's parameters have other names, shapes or contexts than the snapshot's, or the trainer has
-            another optimizer or moves other parameters. Nothing is changed.
+        RecordError: the net's parameters have other names, shapes or numbers of contexts than the snapshot's, or the
+            trainer has another optimizer or scheduler, or moves other parameters. Nothing is changed.
     """
-    own = parameters_of(net, None if snapshot.trainer is None else trainer)
+    if snapshot.trainer is None:
+        trainer = None
+    with_trainer = trainer is not None
+    own = parameters_of(net, trainer, also)
     with uninterrupted():
-        _check_same_architecture(snapshot, own)
-        if trainer is not None and snapshot.trainer is not None:
-            _check_same_optimizer(snapshot.trainer, trainer, net)
-            match_kvstore(snapshot.trainer["kvstore"], trainer)
+        _check_same_architecture(snapshot, own, _listed(ctx))
+        _check_attributes(snapshot, net, also)
+        if with_trainer:
+            moves = _moved_by(trainer, net, also)
+            check_trainer(snapshot.trainer, trainer, moves)
         for name, parameter in own.items():
-            for saved, array in zip(snapshot.parameters[name], parameter.list_data()):
-                saved.copyto(array)
-            for saved, array in zip(snapshot.gradients.get(name, ()), _gradients(parameter)):
-                saved.copyto(array)
-            for saved, array in zip(snapshot.fresh.get(name, ()), parameter.list_data()):
-                array._fresh_grad = saved
-        if trainer is not None and snapshot.trainer is not None:
-            restore_trainer(snapshot.trainer, trainer, _moved_by(trainer, net))
+            if not is_initialized(parameter):
+                initialize_with(parameter, snapshot.parameters[name][0], _listed(ctx))
+        if with_trainer:
+            match_trainer(snapshot.trainer, trainer)
+        for name, parameter in own.items():
+            _restore_parameter(snapshot, name, parameter)
+        restore_attributes(snapshot.attributes, net, also)
+        if with_trainer:
+            restore_trainer(snapshot.trainer, trainer, moves)
 
 
-def parameters_of(net: Any, trainer: Any = None) -> Dict[str, Any]:
-    """Name → parameter, each once: those of the net by their structural names, which unlike a parameter's own do not
-    depend on what was built before; then what else the net holds or the trainer moves, such as a loss's."""
-    named = list(net._collect_params_with_prefix().items())
-    named += net.collect_params().items()
-    named += [(parameter.name, parameter) for parameter in (trainer._params if trainer is not None else ())]
-    found: Dict[int, Tuple[str, Any]] = {}
-    for name, parameter in named:
-        found.setdefault(id(parameter), (name, parameter))
-    return dict(found.values())
+def capture_attributes(net: Any, also: Sequence[Any] = ()) -> Dict[str, Any]:
+    """A copy of the Python attributes of every block, parameters and blocks aside; name → :class:`Copy`.
+
+    A net may keep hidden states, counters or rates there. An object that is neither array, number, text nor a
+    collection of these is kept as it is: the attribute is made to hold it again.
+    """
+    return {
+        name: Copy(block, {key: copied(value) for key, value in _plain_attributes(block).items()})
+        for name, block in blocks_of(net, also).items()
+    }
 
 
-def _moved_by(trainer: Any, net: Any) -> List[str]:
+def restore_attributes(saved: Dict[str, Any], net: Any, also: Sequence[Any] = ()) -> None:
+    """Put the copies back into the blocks that they were taken of; into others, only arrays that training leaves there.
+
+    A number in another block may be a setting of that block's, such as a dropout rate, which is not to be changed.
+    """
+    for name, block in blocks_of(net, also).items():
+        copy = saved.get(name)
+        if copy is None:
+            continue
+        if copy.of is block:
+            for key in _plain_attributes(block):
+                if key not in copy.content:
+                    del vars(block)[key]
+            vars(block).update({key: put_back(part) for key, part in copy.content.items()})
+            continue
+        for key, value in stored_attributes(copy).items():
+            current = vars(block).get(key)
+            if value is not None or arrays_within(current):
+                vars(block)[key] = put_into(_placed(value, current, block), current)
+
+
+def stored_attributes(copy: Any) -> Dict[str, Any]:
+    """What of a block's attributes a file or another block gets: those with arrays in them, and those that are None."""
+    return {key: detached(part) for key, part in copy.content.items() if part is None or arrays_within(part)}
+
+
+def _plain_attributes(block: Any) -> Dict[str, Any]:
+    from mxnet import gluon
+
+    attributes = own_attributes(block) if isinstance(block, gluon.Block) else vars(block)
+    structure = (gluon.Block, gluon.Parameter, gluon.ParameterDict)
+    return {key: value for key, value in attributes.items() if not isinstance(value, structure)}
+
+
+def _placed(value: Any, current: Any, block: Any) -> Any:
+    """Arrays that have no counterpart yet, on the block's context."""
+    contexts = _contexts_of(block)
+    if not is_array(value) or is_array(current) or not contexts:
+        return value
+    return value.as_in_context(contexts[0])
+
+
+def _contexts_of(block: Any) -> List[Any]:
+    parameters = block.collect_params().values() if hasattr(block, "collect_params") else ()
+    return next((list(parameter.list_ctx()) for parameter in parameters if is_initialized(parameter)), [])
+
+
+def _check_attributes(snapshot: Snapshot, net: Any, also: Sequence[Any]) -> None:
+    blocks = blocks_of(net, also)
+    for name, copy in snapshot.attributes.items():
+        arrays = {key for key, value in stored_attributes(copy).items() if value is not None}
+        if arrays and name not in blocks:
+            raise RecordError(
+                f"the snapshot is of another net: it has the array {name}.{sorted(arrays)[0]}, and this one has no "
+                f"{name}. Restore it into the net it was taken of"
+            )
+
+
+def _restore_parameter(snapshot: Snapshot, name: str, parameter: Any) -> None:
+    for saved, array in zip(snapshot.parameters[name], arrays_of(parameter)):
+        saved.copyto(array)
+    gradients = parameter.list_grad() if parameter.grad_req != "null" else []
+    for saved, array in zip(snapshot.gradients.get(name, ()), gradients):
+        saved.copyto(array)
+    for saved, array in zip(snapshot.fresh.get(name, ()), arrays_of(parameter)):
+        mark_gradient(array, saved)
+
+
+def _moved_by(trainer: Any, net: Any, also: Sequence[Any]) -> List[str]:
     """The structural names of the trainer's parameters in its own order, by which it numbers states and counts. That
     order is the one of the parameters' own names, so another net of the same architecture may have another."""
-    names = {id(parameter): name for name, parameter in parameters_of(net, trainer).items()}
-    return [names[id(parameter)] for parameter in trainer._params]
+    names = {id(parameter): name for name, parameter in parameters_of(net, trainer, also).items()}
+    return [names[id(parameter)] for parameter in trainer_parameters(trainer)]
 
 
-def _gradients(parameter: Any) -> List[Any]:
-    return parameter.list_grad() if parameter.grad_req != "null" else []
+def _listed(ctx: Any) -> List[Any]:
+    import mxnet as mx
+
+    return list(ctx) if isinstance(ctx, (list, tuple)) else [mx.cpu() if ctx is None else ctx]
 
 
-def _check_same_architecture(snapshot: Snapshot, own: Dict[str, Any]) -> None:
+def _check_same_architecture(snapshot: Snapshot, own: Dict[str, Any], contexts: List[Any]) -> None:
     for missing in (set(own) - set(snapshot.parameters), set(snapshot.parameters) - set(own)):
         if missing:
             raise RecordError(
                 f"the snapshot is of another net: parameter {sorted(missing)[0]} is in one of the two only. "
-                "Restore it into the net it was taken of"
+                "Restore it into the net it was taken of, with the same other objects (also=)"
             )
     for name, parameter in own.items():
-        if parameter._data is None:
-            raise RecordError(f"parameter {name} is not initialized: initialize the net before restoring into it")
-        saved, arrays = snapshot.parameters[name], parameter.list_data()
-        if len(saved) != len(arrays):
-            raise RecordError(f"the snapshot has {name} on {len(saved)} contexts, the net has it on {len(arrays)}")
-        for there, here in zip(saved, arrays):
-            if there.shape != here.shape or there.dtype != here.dtype:
-                raise RecordError(
-                    f"the snapshot is of another net: {name} is {there.dtype}{tuple(there.shape)} there and "
-                    f"{here.dtype}{tuple(here.shape)} here"
-                )
+        saved = snapshot.parameters[name]
+        known = is_initialized(parameter) or is_deferred(parameter)
+        count = len(parameter.list_ctx() if known else contexts)
+        if len(saved) != count:
+            raise RecordError(
+                f"the snapshot has {name} on {len(saved)} contexts, the net has it on {count}: each context has "
+                "statistics and update counts of its own. Give the net as many contexts"
+            )
+        _check_same_shape(name, saved[0], parameter)
 
 
-def _check_same_optimizer(saved: Dict[str, Any], trainer: Any, net: Any) -> None:
-    kind = type(trainer._optimizer).__name__
-    if saved["optimizer_kind"] != kind:
+def _check_same_shape(name: str, saved: Any, parameter: Any) -> None:
+    import numpy as np
+
+    shape, dtype = parameter.shape or (), np.dtype(parameter.dtype)
+    # A dimension of 0, or −1 under NumPy's semantics, is not known yet.
+    fits = not shape or (len(shape) == len(saved.shape) and all(a in (b, 0, -1) for a, b in zip(shape, saved.shape)))
+    if is_initialized(parameter):
+        fits = tuple(shape) == tuple(saved.shape)
+    if not fits or np.dtype(saved.dtype) != dtype:
         raise RecordError(
-            f"the snapshot is of a trainer with the optimizer {saved['optimizer_kind']}, this one has {kind}: their "
-            "states differ. Restore it into a trainer with the same optimizer, or the net alone"
+            f"the snapshot is of another net: {name} is {np.dtype(saved.dtype).name}{tuple(saved.shape)} there and "
+            f"{dtype.name}{tuple(shape)} here"
         )
-    apart = set(saved["moves"]) ^ set(_moved_by(trainer, net))
-    if apart:
-        raise RecordError(
-            f"the snapshot is of a trainer that moves other parameters: {sorted(apart)[0]} is moved by one of the two "
-            "only. Restore it into a trainer of the same parameters, or the net alone"
-        )
+
+
+def _stored(array: Any) -> Any:
+    return array if array.stype == "default" else array.data
 
 
 def _itemsize(array: Any) -> int:
     import numpy as np
 
     return np.dtype(array.dtype).itemsize
-
-
-def _arrays(value: Any) -> Iterator[Any]:
-    if is_array(value):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _arrays(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _arrays(part)
 
 
 @contextlib.contextmanager

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from ..errors import UsageError
 from .disk import load, save
-from .memory import capture, restore, uninterrupted
+from .memory import capture, capture_attributes, restore, restore_attributes, uninterrupted
+from .values import copied, is_plain_object, put_back
 
 
 @contextlib.contextmanager
-def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None, path: Any = None) -> Iterator[None]:
+def preserved(
+    net: Any, trainer: Any = None, seed: Optional[int] = None, path: Any = None, also: Sequence[Any] = ()
+) -> Iterator[None]:
     """Whatever happens to ``net`` and ``trainer`` in the block leaves no trace, also when the block raises.
 
     Args:
         net: a Gluon block, initialized.
-        trainer: its trainer.
+        trainer: its trainer; default none.
         seed: MXNet's random state can neither be read nor set, only seeded: with a number, MXNet's generator is
             seeded with it when the block ends, so that what follows does not depend on what the block drew.
         path: a file to keep the state in for the time of the block, so that it is still there after a kill, for
             :func:`~gluon_lr.snapshot.load`; default in memory, which takes less of it than writing a file.
+        also: other objects whose blocks and parameters belong to the state, such as a loss with a BatchNorm or a second
+            network in it; default none.
 
     Raises:
         UsageError: the net is not initialized, or ``path`` is there already.
@@ -38,7 +43,7 @@ def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None, path: A
     """
     from mxnet import autograd
 
-    put_back = _held(net, trainer) if path is None else _written(Path(path), net, trainer)
+    undo = _held(net, trainer, also) if path is None else _written(Path(path), net, trainer, also)
     recording, training = autograd.is_recording(), autograd.is_training()
     try:
         yield
@@ -46,7 +51,7 @@ def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None, path: A
         with uninterrupted():
             # Ctrl-C within MXNet's own record() leaves these on, and nothing can be written where MXNet records.
             autograd.set_recording(False)
-            put_back()
+            undo()
             autograd.set_recording(recording)
             autograd.set_training(training)
             if seed is not None:
@@ -55,24 +60,27 @@ def preserved(net: Any, trainer: Any = None, seed: Optional[int] = None, path: A
                 mx.random.seed(seed)
 
 
-def _held(net: Any, trainer: Any) -> Any:
-    snapshot = capture(net, trainer)
-    return lambda: restore(snapshot, net, trainer)
+def _held(net: Any, trainer: Any, also: Sequence[Any]) -> Callable[[], None]:
+    snapshot = capture(net, trainer, also)
+    return lambda: restore(snapshot, net, trainer, also)
 
 
-def _written(path: Path, net: Any, trainer: Any) -> Any:
+def _written(path: Path, net: Any, trainer: Any, also: Sequence[Any]) -> Callable[[], None]:
     if path.exists():
         raise UsageError(
             f"{path} is there already, maybe of a process that was killed: restore it with snapshot.load(), delete it, "
             "or name another file"
         )
-    save(path, net, trainer)
-    scheduler = None if trainer is None else trainer._optimizer.lr_scheduler  # code, which a file does not hold
+    save(path, net, trainer, also=also)
+    # Objects and code are not in the file: which ones there were is kept here, and little memory it takes.
+    attributes = capture_attributes(net, also)
+    scheduler = None if trainer is None else copied(trainer.optimizer.lr_scheduler, is_plain_object)
 
-    def put_back() -> None:
+    def undo() -> None:
         if trainer is not None:
-            trainer._optimizer.lr_scheduler = scheduler
-        load(path, net, trainer)
+            trainer.optimizer.lr_scheduler = put_back(scheduler)
+        restore_attributes(attributes, net, also)
+        load(path, net, trainer, also)
         path.unlink()
 
-    return put_back
+    return undo

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from ..analysis.selection import read_comparable
 from ..data.fetch import obtain
 from ..errors import RecordError, UsageError
 from ..experiments.record import Record, read_record
@@ -29,9 +28,10 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
     options = parse(study, argv)
     specs = study.specifications(options)
     if not options.report_only:
-        obtain(study.dataset, options.data_dir)  # once, here, rather than in every worker at the same time
+        for dataset in study.datasets:
+            obtain(dataset, options.data_dir)  # once, here, rather than in every worker at the same time
     code = _run(study, options, specs)
-    records, _ = read_comparable(options.folder)
+    records, _ = study.read(options.folder)
     table = study.summary(records, options)
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
     for page in options.markdown:
@@ -59,7 +59,7 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     if contexts:
         print(f"trained on {', '.join(contexts)}")
     page = study.write_report(folder, options.quick)
-    for note in read_comparable(folder)[1]:
+    for note in study.read(folder)[1]:
         log.warning("%s", note)
     if tracking is not None:
         tracking.figures(sorted((folder / "figures").glob("*.png")))

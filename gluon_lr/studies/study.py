@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..analysis.selection import read_comparable
 from ..data.sources import Dataset
 from ..experiments.record import Record
 from ..experiments.spec import Build, RunSpec
@@ -23,7 +24,7 @@ class Study:
         takes: how long the command takes, and its ``--quick`` form, for ``--help``.
         runs: the names of its runs.
         epochs: of a run, by default.
-        dataset: what it trains on.
+        datasets: what it trains on.
         specifications: the runs that the options ask for.
         build: a run's ingredients.
         write_report: writes the report of a folder (and whether its runs were quick ones); the page's path.
@@ -31,6 +32,7 @@ class Study:
         blocks: the generated blocks of Markdown files: name → function of the records.
         choices: options of its own: name → (allowed values, the default first; help).
         before: what is to be done before the trainings, once the options have been found to be right.
+        read: the records of a folder that may stand in one table, and notes on those left out.
     """
 
     name: str
@@ -38,7 +40,7 @@ class Study:
     takes: str
     runs: Sequence[str]
     epochs: int
-    dataset: Dataset
+    datasets: Sequence[Dataset]
     specifications: Callable[[Options], List[RunSpec]]
     build: Build
     write_report: Callable[[Path, bool], Path]
@@ -46,6 +48,7 @@ class Study:
     blocks: Mapping[str, Callable[[Sequence[Record]], str]]
     choices: Mapping[str, "tuple[Sequence[str], str]"] = field(default_factory=dict)
     before: Optional[Callable[[Options], Any]] = None
+    read: Callable[[Path], Tuple[List[Record], List[str]]] = read_comparable
 
     def generated(self, records: Sequence[Record]) -> Dict[str, str]:
         """Block name → Markdown."""

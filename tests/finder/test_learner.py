@@ -179,7 +179,7 @@ def test_bad_arguments_and_data_are_said_clearly_and_the_net_stays():
     for act, says in (
         (lambda: find(loader=[]), "loader is empty"),
         (lambda: find(loader=once), "cannot be begun again"),
-        (lambda: find(loader=[1, 2, 3]), "expected .data, label. batches"),
+        (lambda: find(loader=[1, 2, 3]), "expected a pair .data, label.. Say what the net takes"),
         (lambda: find(loader=ArrayBatches(images, labels + 7, 16)), "but the net has 3 outputs"),
         (lambda: find(loader=ArrayBatches(images, labels - 5, 16)), "a label is -[345]"),
         (lambda: find(lr_start=0), "lr_start is 0"),

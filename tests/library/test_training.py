@@ -43,7 +43,7 @@ def plain_losses(net, batches, lr, updates):
                 value = loss(net(X), y)
             value.backward()
             trainer.step(len(X))
-            values.append(float(value.mean().asnumpy()))
+            values.append(value.mean().asnumpy().item())
     return values[:updates]
 
 

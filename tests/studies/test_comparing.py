@@ -177,7 +177,7 @@ def test_the_papers_preset_has_the_published_size_and_trains():
 
     import mxnet as mx
 
-    from gluon_lr.training import forward_backward
+    from gluon_lr.update import update
 
     few = replace(talk.PRESETS["paper"], images=64, validation=8, test=8)
     (spec,) = talk.specifications(["warm-restarts-10"], [0], few)
@@ -186,10 +186,8 @@ def test_the_papers_preset_has_the_published_size_and_trains():
     count = sum(int(np.prod(p.shape)) for p in parameters.values())
     assert count == pytest.approx(12.5e6, rel=0.01)
     before = parts.net.head.weight.data().asnumpy()
-    X, y = next(iter(parts.train_iter))
-    _, (losses,) = forward_backward(parts.net, parts.loss, [(X, y)])
-    parts.trainer.step(len(X))
-    assert np.isfinite(losses.asnumpy()).all()
+    (shard,) = update(parts.net, parts.loss, parts.trainer, next(iter(parts.train_iter)), [mx.cpu()])
+    assert np.isfinite(shard.losses.asnumpy()).all()
     assert (parts.net.head.weight.data().asnumpy() != before).any()
 
 

@@ -65,6 +65,7 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     import numpy as np
     from mxnet import gluon, init
 
+    from ... import optimizers  # noqa: F401  registers plainsgd
     from ...data.batches import ArrayBatches, fashion_mnist_arrays
     from ...data.fetch import obtain
     from ...data.sources import FASHION_MNIST
@@ -87,5 +88,5 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     if scheduler is None:
         trainer = gluon.Trainer(net.collect_params(), "adam")
     else:
-        trainer = gluon.Trainer(net.collect_params(), "sgd", {"lr_scheduler": scheduler})
+        trainer = gluon.Trainer(net.collect_params(), "plainsgd", {"lr_scheduler": scheduler})
     return Ingredients(net, train_iter, test_iter, loss, trainer, located.as_recorded())

@@ -2,59 +2,42 @@
 
 from __future__ import annotations
 
-import copy
 import functools
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from ...errors import RecordError, UsageError
-from ...experiments.record import Record
+from ...analysis.measures import ACCURACY, Score, score_of
+from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
 from ...experiments.store import Store
 from ...experiments.sweep import sweep
+from ...schedulers import pure
+from .arguments import rate, require_functions, several, whole_number
+from .comparison import Comparison
+from .identified import Data, Identities, loaders, seeded
+from .refusal import Planned, count_recorded
+
+log = logging.getLogger(__name__)
 
 MakeScheduler = Callable[[float], Any]
-Data = Union[Sequence[Any], Callable[[int], Sequence[Any]]]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What :func:`compare` found.
+class Given:
+    """What every run of a comparison is built of; it goes to the processes that train.
 
     Attributes:
-        records: one a run, in the order schedules, rates, seeds.
-        folder: where they and the report are.
-        report: the page.
+        make_net, data, schedules, loss, optimizer, optimizer_params: as :func:`compare` takes them.
     """
 
-    records: List[Record]
-    folder: Path
-    report: Path
-
-    def table(self) -> Any:
-        """A line a schedule at its best rate: test accuracy, mean ± 95 % over seeds. ``.markdown()`` prints it."""
-        from ...report.tables import schedules_table
-
-        return schedules_table(self.records, "Each schedule at its best rate")
-
-    def pairs(self) -> Any:
-        """A line for every two schedules: their difference over common seeds, corrected p-value, verdict."""
-        from ...report.tables import pairs_table
-
-        return pairs_table(self.records, "Every two schedules, each at its best rate")
-
-    def plot(self) -> Any:
-        """Test accuracy against the rate, a line a schedule; a matplotlib figure."""
-        from ...report.grids import draw_rates
-
-        return draw_rates(self.records)
-
-    def plot_training(self) -> Any:
-        """Loss and accuracy against epochs, each schedule at its best rate; a matplotlib figure."""
-        from .report import draw_best
-
-        return draw_best(self.records)
+    make_net: Callable[[], Any]
+    data: Data
+    schedules: Mapping[str, MakeScheduler]
+    loss: Optional[Callable[..., Any]]
+    optimizer: str
+    optimizer_params: Dict[str, Any]
 
 
 def compare(
@@ -68,6 +51,9 @@ def compare(
     loss: Optional[Callable[..., Any]] = None,
     optimizer: str = "sgd",
     optimizer_params: Optional[Dict[str, Any]] = None,
+    score: Union[str, Callable[[Any], float], None] = None,
+    larger_is_better: Optional[bool] = None,
+    names: Optional[Mapping[str, str]] = None,
     out: Union[str, Path] = "my_runs/compare",
     jobs: Optional[int] = None,
     ctx: str = "auto",
@@ -77,18 +63,29 @@ def compare(
     """Train a classifier under every schedule, at every rate, with every seed, and compare them over common seeds.
 
     Runs go side by side in processes, or on the Dask cluster of joblib's active backend; each is recorded as it goes,
-    and a second call with the same ``out`` does only what is missing.
+    and a second call with the same ``out`` does only what is missing: also in another process or session. A run is
+    known by its schedule, rate, seed and epochs, and by what net, data, loss and optimizer are: the code of functions
+    with the values that they are bound to, the state of objects, the contents of arrays, the net as it is made. To
+    find that out, ``make_net`` and each seed's ``data`` are called once in the calling process too.
 
     Args:
         make_net: makes the Gluon net, initialized or not; called once a run, after seeding.
         data: ``(train, test)`` or ``(train, validation, test)``, each batches of (X, y) that can be iterated again;
             or a function of the seed that makes them, which is lighter to hand to worker processes.
-        schedules: name → function of a rate that gives a scheduler of updates: ours, MXNet's, GluonCV's or a number.
+        schedules: name → function of a rate that gives a scheduler of updates: ours, MXNet's, GluonCV's or a number;
+            a schedule itself, or a number, is refused.
         seeds: of initialization and, where a loader has a ``seed``, batch order; the same for all schedules.
         lrs: the rates that every schedule is tried at; default 0.1 alone.
         epochs: how many; default 10.
         loss: default softmax cross-entropy.
         optimizer, optimizer_params: as ``gluon.Trainer`` takes them; plain values; default plain SGD.
+        score: the number that a training is judged by, in tables, pairs and figures, and a schedule's rate is chosen
+            by: a name of the history, such as ``test_loss``, or a function of the history, a dict of lists, that gives
+            a number. A name stands for its value at the best epoch. Default test accuracy.
+        larger_is_better: of the score; default False for losses and seconds, else True.
+        names: ``net``, ``data``, ``loss`` or a schedule's name → a name of your own that identifies it, for what
+            cannot be identified otherwise, such as batches from a database: ``{"data": "orders-2024-v2"}``. Change it
+            whenever the thing changes.
         out: folder for records, figures and ``report.html``.
         jobs: processes side by side; default as :func:`~gluon_lr.sweep.sweep` has it.
         ctx: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
@@ -96,13 +93,15 @@ def compare(
         progress: draw bars.
 
     Returns:
-        Records, tables and figures. With validation data a training counts at the epoch that is best on them, else at
-        the one that is best on test data, which flatters every schedule alike.
+        Records, tables and figures, and how many runs were read and how many trained. With validation data a training
+        counts at the epoch that is best on them, else at the one that is best on test data, which flatters every
+        schedule alike.
 
     Raises:
-        UsageError: no schedules, seeds or rates, or data of another form.
-        RecordError: ``out`` holds records of other settings under the same names, or of other data: other numbers of
-            batches, or, for :class:`~gluon_lr.data.ArrayBatches`, other images or labels.
+        UsageError: no schedules, seeds or rates; a schedule that is no function of the rate; data of another form; or
+            something that nothing tells from another and that has no name in ``names``.
+        RecordError: ``out`` holds records under the same names that were made of something else; the text says of
+            what.
 
     Example:
         >>> import tempfile
@@ -123,58 +122,78 @@ def compare(
         >>> len(found.records), sorted(row[0] for row in found.table().rows)
         (4, ['constant', 'cosine'])
     """
-    if not (schedules and len(seeds) and len(lrs)):
-        raise UsageError("nothing to compare: expected at least one schedule, one seed and one rate")
+    require_functions(schedules)
+    by = _score(score, larger_is_better)
+    rates = several(lrs, "lrs", rate, "lrs=[0.1]")
+    numbers = several(seeds, "seeds", whole_number, "seeds=range(3)")
+    epochs = whole_number(epochs, "epochs")
     if epochs < 1:
         raise UsageError(f"epochs is {epochs}: expected at least 1")
-    specs = [
-        RunSpec(
-            "compare",
-            f"{name}@{lr:g}",
-            int(seed),
-            epochs,
-            "per-update",
-            None,
-            {
-                "schedule": name,
-                "rate": float(lr),
-                "scheduler": repr(_pure(make(lr), name)),
-                "net": _identity(make_net),
-                "data": _identity(data) if callable(data) else "loaders",
-                "loss": type(loss).__name__ if loss is not None else "SoftmaxCrossEntropyLoss",
-                "optimizer": optimizer,
-                "optimizer_params": dict(optimizer_params or {}),
-            },
-        )
-        for name, make in schedules.items()
-        for lr in lrs
-        for seed in seeds
-    ]
-    build = functools.partial(_build, make_net, data, dict(schedules), loss)
+    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}))
+    runs = [(name, lr, seed) for name in schedules for lr in rates for seed in numbers]
+    planned = _plan(runs, epochs, given, Identities(names, schedules))
     folder = Path(out)
-    if not fresh:
-        _require_same_data(folder, [spec for spec in specs if spec.seed == specs[0].seed], data)
-    records = sweep(specs, build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
+    read = 0 if fresh else count_recorded(Store(folder), planned)
+    build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
+    records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
     from .report import write_report
 
-    return Comparison(records, folder, write_report(folder, records))
+    found = Comparison(records, folder, write_report(folder, records, by), read, len(records) - read, by)
+    log.info("%s", found.done())
+    return found
 
 
-def _identity(function: Any) -> str:
-    """A function's name and a digest of its source, where there is one, so that another one's records are refused."""
-    import hashlib
-    import inspect
+def _score(score: Union[str, Callable[[Any], float], None], larger_is_better: Optional[bool]) -> Score:
+    from ...training import History
 
-    name = getattr(function, "__qualname__", type(function).__name__)
+    if score is None:
+        return ACCURACY
+    if not callable(score) and score not in History().as_dict():
+        known = ", ".join(History().as_dict())
+        raise UsageError(f"score is {score!r}: expected a function of the history, or one of its names: {known}")
+    return score_of(score, larger_is_better)
+
+
+def _plan(
+    runs: Sequence[Tuple[str, float, int]],
+    epochs: int,
+    given: Given,
+    identities: Identities,
+) -> List[Planned]:
+    """Each run's specification, with what it is made of."""
+    same = {"net": identities.net(given.make_net), "loss": identities.loss(given.loss)}
+    optimizer = {
+        "optimizer": identities.optimizer(given.optimizer),
+        "optimizer_params": identities.params(given.optimizer_params),
+    }
+    by_seed = {seed: identities.data(given.data, seed) for _, _, seed in runs}
+    made = {}
+    for name, lr, _ in runs:
+        if (name, lr) not in made:
+            with seeded(0):
+                made[name, lr] = identities.schedule(name, _scheduler(given.schedules, name, lr), given.schedules[name])
+    planned = []
+    for name, lr, seed in runs:
+        of = {"scheduler": made[name, lr], **same, "data": by_seed[seed]}
+        settings = {"schedule": name, "rate": lr, **{key: identity for key, (identity, _) in of.items()}, **optimizer}
+        spec = RunSpec("compare", f"{name}@{lr:g}", seed, epochs, "per-update", None, settings)
+        planned.append(Planned(spec, {key: words for key, (_, words) in of.items()}))
+    return planned
+
+
+def _scheduler(schedules: Mapping[str, MakeScheduler], name: str, lr: float) -> Any:
+    """The schedule of a rate, pure.
+
+    Raises:
+        UsageError: the function cannot be called with a rate, or gives something else.
+    """
     try:
-        return f"{name} {hashlib.sha1(inspect.getsource(function).encode('utf-8')).hexdigest()[:12]}"
-    except (OSError, TypeError):
-        return name
-
-
-def _pure(scheduler: Any, name: str) -> Any:
-    from ...schedulers import pure
-
+        scheduler = schedules[name](lr)
+    except TypeError as error:
+        raise UsageError(
+            f"schedules[{name!r}] does not take a rate ({error}): expected a function of the rate, such as "
+            f"{{{name!r}: lambda lr: CosineScheduler(400, lr)}}"
+        ) from error
     try:
         return pure(scheduler)
     except (TypeError, UsageError) as error:
@@ -184,86 +203,29 @@ def _pure(scheduler: Any, name: str) -> Any:
 
 
 def _build(
-    make_net: Callable[[], Any],
-    data: Data,
-    schedules: Mapping[str, MakeScheduler],
-    loss: Optional[Callable[..., Any]],
-    spec: RunSpec,
-    ctx: Any,
-    data_dir: Optional[str] = None,
+    given: Given, words: Mapping[str, Dict[str, str]], spec: RunSpec, ctx: Any, data_dir: Optional[str] = None
 ) -> Ingredients:
     """What one run of a comparison trains."""
     from mxnet import gluon, init
 
-    from ...training import shards
+    from ...data.forms import shards
 
-    train_iter, valid_iter, test_iter = _loaders(data, spec.seed)
-    net = make_net()
+    train_iter, valid_iter, test_iter = loaders(given.data, spec.seed)
+    net = given.make_net()
     for parameter in net.collect_params().values():
         if parameter._data is None and not parameter._deferred_init:
             parameter.initialize(default_init=init.Xavier(), ctx=ctx)
     net.collect_params().reset_ctx(ctx)
     X, _ = shards(next(iter(test_iter)), [ctx])[0]
     classes = net(X[:1]).shape[-1]
-    scheduler = _pure(schedules[spec.settings["schedule"]](spec.settings["rate"]), spec.settings["schedule"])
-    params = {**spec.settings["optimizer_params"], "lr_scheduler": scheduler}
+    scheduler = _scheduler(given.schedules, spec.settings["schedule"], spec.settings["rate"])
     return Ingredients(
         net,
         train_iter,
         test_iter,
-        gluon.loss.SoftmaxCrossEntropyLoss() if loss is None else loss,
-        gluon.Trainer(net.collect_params(), spec.settings["optimizer"], params),
-        {
-            "name": "the user's own",
-            "edition": "the user's own",
-            "contents": _contents(train_iter, valid_iter, test_iter),
-        },
+        gluon.loss.SoftmaxCrossEntropyLoss() if given.loss is None else given.loss,
+        gluon.Trainer(net.collect_params(), given.optimizer, {**given.optimizer_params, "lr_scheduler": scheduler}),
+        {"name": "the user's own", "edition": "the user's own", "described": words[spec.key]},
         valid_iter=valid_iter,
         classes=classes,
     )
-
-
-def _loaders(data: Data, seed: int) -> Tuple[Any, Any, Any]:
-    """Training, validation and test batches of a seed."""
-    made = data(seed) if callable(data) else data
-    if not isinstance(made, (tuple, list)) or len(made) not in (2, 3):
-        raise UsageError("data are of another form: expected (train, test) or (train, validation, test) batches")
-    train_iter, test_iter = copy.copy(made[0]), made[-1]
-    if not callable(data) and hasattr(train_iter, "seed"):
-        train_iter.seed, train_iter.epoch = seed, 0
-    return train_iter, made[1] if len(made) == 3 else None, test_iter
-
-
-def _contents(*loaders: Any) -> List[str]:
-    """What the loaders hold, as text: what is cheap to know without going through them."""
-    from ...data.batches import ArrayBatches
-    from ...files import array_digest
-
-    told = []
-    for loader in loaders:
-        text = f"{len(loader)} batches" if hasattr(loader, "__len__") else type(loader).__name__
-        if isinstance(loader, ArrayBatches):
-            digests = (array_digest(array)[:16] for array in (loader.images, loader.labels))
-            text += " of {}, SHA-256 {}, {}".format(loader.batch_size, *digests)
-        told.append(text)
-    return told
-
-
-def _require_same_data(folder: Path, specs: Sequence[RunSpec], data: Data) -> None:
-    """Refuse records that were made on other data: a function's source does not tell what it reads.
-
-    Raises:
-        RecordError: naming the first.
-    """
-    store = Store(folder)
-    found = [record for record in (store.find(spec) for spec in specs) if record is not None]
-    made_on = [record for record in found if "contents" in record.data]
-    if not made_on:
-        return
-    now = _contents(*_loaders(data, specs[0].seed))
-    for record in made_on:
-        if record.data["contents"] != now:
-            raise RecordError(
-                f"{record.path}: was made on other data ({'; '.join(record.data['contents'])}) than are given now "
-                f"({'; '.join(now)}). Have it made anew (fresh=True) or name another output folder (out=)"
-            )

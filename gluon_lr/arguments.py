@@ -1,0 +1,48 @@
+"""Numbers as arguments: Python's, NumPy's and MXNet's are taken alike, anything else is refused by name."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from .errors import UsageError
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """``value`` as an int, be it Python's, NumPy's or an MXNet array of one number.
+
+    Raises:
+        UsageError: it is no whole number, or below ``least``.
+
+    Example:
+        >>> whole_number("repeats", np.int64(3), least=1)
+        3
+    """
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, numbers.Integral) or plain < least:
+        raise UsageError(f"{name} is {_shown(value)}: expected a whole number of at least {least}")
+    return int(plain)
+
+
+def real_number(name: str, value: Any) -> float:
+    """``value`` as a float, be it Python's, NumPy's or an MXNet array of one number.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, numbers.Real):
+        raise UsageError(f"{name} is {_shown(value)}: expected a number")
+    return float(plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "asnumpy"):
+        value = value.asnumpy()
+    return value.item() if isinstance(value, (np.ndarray, np.generic)) and value.size == 1 else value
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r}, a {type(value).__name__}" if not isinstance(value, (int, float)) else repr(value)

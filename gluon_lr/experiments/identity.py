@@ -1,0 +1,144 @@
+"""What a value is, as plain data: the same in every process, and other data where anything about the value differs.
+
+A function is its code with the values that it is bound to: defaults, closures, and the global variables that it uses.
+An object is its class and state, an array its content, a Gluon block its class, attributes, parameters and children.
+Whatever was installed is known by its name and version. Nothing depends on memory addresses, on the order of sets, or
+on counters such as those in the names of Gluon's blocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Any, Callable, Dict, Iterator, List, Set
+
+import numpy as np
+
+from ..errors import UsageError
+from ..files import digest
+
+_ATOMS = (type(None), bool, int, str, bytes, complex, type(Ellipsis), type(NotImplemented))
+
+
+def identify(value: Any, where: str = "the value") -> str:
+    """A short digest of :func:`describe`.
+
+    Example:
+        >>> def steady(lr):
+        ...     return lambda t: lr
+        >>> identify(steady(0.5)) == identify(steady(0.5)), identify(steady(0.5)) == identify(steady(0.1))
+        (True, False)
+    """
+    return digest(describe(value, where))[:16]
+
+
+def describe(value: Any, where: str = "the value") -> Any:
+    """What ``value`` is, as plain data for JSON.
+
+    Args:
+        value: anything.
+        where: what to call it in a refusal.
+
+    Raises:
+        UsageError: it, or something that it uses, has nothing that tells it from another: an open file, a generator, a
+            handle of a compiled library.
+
+    Example:
+        >>> from gluon_lr import CosineScheduler
+        >>> describe(CosineScheduler(10, 0.5)) == describe(CosineScheduler(10, 0.5, final_lr=0.0))
+        True
+    """
+    try:
+        return Walk().describe(value, where)
+    except RecursionError as error:
+        raise UsageError(f"{where} is nested too deeply to be told from another") from error
+
+
+class Walk:
+    """One description: what is being described and what has been, so that cycles end and nothing is done twice."""
+
+    def __init__(self) -> None:
+        self._open: Dict[int, int] = {}  # id → depth
+        self._done: Dict[int, Any] = {}
+        self._kept: List[Any] = []  # an id is one only as long as its object lives
+        self._lowest = sys.maxsize  # the least depth that what was described last refers back to
+        self._hidden: Set[str] = set()
+
+    def describe(self, value: Any, where: str) -> Any:
+        """See :func:`describe`."""
+        if isinstance(value, str) and value in self._hidden:
+            return ["hidden"]
+        if type(value) in _ATOMS:
+            return [type(value).__name__, repr(value)]
+        if type(value) is float:
+            return ["float", value.hex()]
+        if isinstance(value, np.generic) and not isinstance(value, (np.void, np.longdouble, np.clongdouble)):
+            return self.describe(value.item(), where)
+        if id(value) in self._done:
+            return self._done[id(value)]
+        depth = len(self._open)
+        if id(value) in self._open:
+            self._lowest = min(self._lowest, self._open[id(value)])
+            return ["again", depth - self._open[id(value)]]
+        self._open[id(value)], before, self._lowest = depth, self._lowest, sys.maxsize
+        self._kept.append(value)
+        try:
+            found = _describer(value)(self, value, where)
+        finally:
+            del self._open[id(value)]
+        # What refers to something further up is described by its place among those that do.
+        self._done[id(value)] = found if self._lowest >= depth else ["again", "number", len(self._done)]
+        self._lowest = min(before, self._lowest) if self._lowest < depth else before
+        return found
+
+    @contextlib.contextmanager
+    def inside(self, value: Any) -> Iterator[bool]:
+        """Hold ``value`` open in the block, if it is not; whether it was not."""
+        new = id(value) not in self._open
+        if new:
+            self._open[id(value)] = len(self._open)
+        try:
+            yield new
+        finally:
+            if new:
+                del self._open[id(value)]
+
+    @contextlib.contextmanager
+    def without(self, text: str) -> Iterator[None]:
+        """Leave a text out in the block, one that holds a counter."""
+        before, self._hidden = self._hidden, self._hidden | ({text} if text else set())
+        try:
+            yield
+        finally:
+            self._hidden = before
+
+    def apart(self, value: Any, where: str) -> Any:
+        """As :meth:`describe`, but whatever was described before: for what comes in no order."""
+        walk = Walk()
+        walk._open, walk._hidden = dict(self._open), self._hidden
+        found = walk.describe(value, where)
+        self._kept.extend(walk._kept)
+        self._lowest = min(self._lowest, walk._lowest)
+        return found
+
+    def items(self, values: Any, where: str) -> List[Any]:
+        """Each of ``values``."""
+        return [self.describe(value, f"{where}[{place}]") for place, value in enumerate(values)]
+
+    def named(self, values: Any, where: str) -> Dict[str, Any]:
+        """Each of ``values`` by its name."""
+        return {str(name): self.describe(values[name], f"{where}.{name}") for name in sorted(values, key=str)}
+
+
+def _describer(value: Any) -> Callable[[Walk, Any, str], Any]:
+    """The function that describes values of this kind; MXNet's are looked for where MXNet is loaded."""
+    from . import identity_python
+
+    if type(value) in identity_python.EXACTLY:
+        return identity_python.EXACTLY[type(value)]
+    known = list(identity_python.BY_TYPE)
+    if "mxnet" in sys.modules:
+        from . import identity_gluon
+
+        known += identity_gluon.BY_TYPE
+    return next((describer for kind, describer in known if isinstance(value, kind)), identity_python.describe_object)

@@ -1,0 +1,92 @@
+"""What MXNet's objects and ours are, as plain data: see :mod:`gluon_lr.experiments.identity`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from typing import Any, FrozenSet, List, Tuple
+
+import mxnet as mx
+import numpy as np
+from mxnet import gluon
+
+from ..data.batches import ArrayBatches
+from ..files import array_digest
+from ..schedulers import Scheduler
+from .identity_python import describe_object
+
+
+def _schedule(walk: Any, schedule: Any, where: str) -> Any:
+    """One of our schedules: class and arguments, and nothing that it keeps beside them to be quick."""
+    if not dataclasses.is_dataclass(schedule):
+        return describe_object(walk, schedule, where)
+    arguments = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
+    return ["schedule", walk.describe(type(schedule), where), walk.named(arguments, where)]
+
+
+def _batches(walk: Any, batches: ArrayBatches, where: str) -> Any:
+    """Ours: all but the epoch, which a training sets."""
+    about = {name: value for name, value in vars(batches).items() if name != "epoch"}
+    return ["batches", walk.describe(type(batches), where), walk.named(about, where)]
+
+
+def _data_loader(walk: Any, loader: Any, where: str) -> Any:
+    """What is loaded, in which batches; not by how many workers."""
+    about = {name.strip("_"): getattr(loader, name) for name in ("_dataset", "_batch_sampler", "_batchify_fn")}
+    return ["loader", walk.describe(type(loader), where), walk.named(about, where)]
+
+
+def _array(walk: Any, array: Any, where: str) -> Any:
+    return ["device array", array.stype, walk.describe(array.asnumpy(), where)]
+
+
+def _parameter(walk: Any, parameter: Any, where: str) -> Any:
+    """Shape, type and initializer, and the values where there are some; not the name, which holds a counter."""
+    if isinstance(parameter, gluon.Constant):
+        return ["constant", walk.describe(parameter.value, where)]
+    shape = None if parameter.shape is None else [int(size) for size in parameter.shape]
+    deferred = parameter._deferred_init
+    initializers = [parameter.init, *([deferred[0], deferred[2]] if deferred else [])]
+    about = [np.dtype(parameter.dtype).name, parameter.grad_req, parameter.lr_mult, parameter.wd_mult, initializers]
+    values = None if parameter._data is None else array_digest(parameter._data[0].asnumpy())
+    return ["parameter", shape, walk.describe(about, where), values]
+
+
+def _block(walk: Any, block: Any, where: str) -> Any:
+    attributes = {name: value for name, value in vars(block).items() if name not in _bookkeeping()}
+    with walk.without(block.prefix):
+        return [
+            "block",
+            walk.describe(type(block), where),
+            walk.named(attributes, where),
+            walk.items(list(block.params.values()), where),
+            [[name, walk.describe(child, f"{where}.{name}")] for name, child in block._children.items()],
+            walk.items([*block._forward_pre_hooks.values(), *block._forward_hooks.values()], where),
+            _graph(block._cached_graph[1]) if isinstance(block, gluon.SymbolBlock) else None,
+        ]
+
+
+def _graph(symbol: Any) -> Any:
+    """A symbol's operators and how they are connected, without their names, which hold counters."""
+    graph = json.loads(symbol.tojson())
+    nodes = [[node["op"], node.get("attrs", {}), node["inputs"]] for node in graph["nodes"]]
+    return [nodes, graph["arg_nodes"], graph["heads"]]
+
+
+@functools.lru_cache(maxsize=1)
+def _bookkeeping() -> FrozenSet[str]:
+    """The attributes that every block has: names, caches and what else is described by itself."""
+    return frozenset(vars(gluon.HybridBlock()))
+
+
+BY_TYPE: List[Tuple[Any, Any]] = [
+    (Scheduler, _schedule),
+    (ArrayBatches, _batches),
+    (gluon.data.DataLoader, _data_loader),
+    (mx.nd.NDArray, _array),
+    (gluon.Parameter, _parameter),
+    (gluon.Block, _block),
+    (mx.Context, lambda walk, context, where: ["context", str(context)]),
+    (mx.symbol.Symbol, lambda walk, symbol, where: ["symbol", _graph(symbol)]),
+]

@@ -1,0 +1,224 @@
+"""What MXNet keeps in private attributes, a function each: the one file of the project that touches them.
+
+MXNet 1.9.1 is the last release, so that these names stay. All of them were read in its source.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+# What a Block keeps for MXNet's own use: children, names, hooks, and the graph and settings of hybridize().
+_PLUMBING = frozenset(
+    (
+        "_children",
+        "_empty_prefix",
+        "_prefix",
+        "_params",
+        "_name",
+        "_scope",
+        "_reg_params",
+        "_forward_hooks",
+        "_forward_pre_hooks",
+        "_cached_graph",
+        "_cached_op",
+        "_cached_op_args",
+        "_out_format",
+        "_in_format",
+        "_active",
+        "_flags",
+        "_callback",
+        "_monitor_all",
+        "_backend",
+        "_backend_opts",
+    )
+)
+
+
+# Parameters and their gradients
+
+
+def is_initialized(parameter: Any) -> bool:
+    """Whether a parameter has its arrays: MXNet has no public question, ``data()`` raises where there are none."""
+    return parameter._data is not None
+
+
+def is_deferred(parameter: Any) -> bool:
+    """Whether ``initialize()`` was called on a parameter whose shape the first batch will tell."""
+    return not is_initialized(parameter) and bool(parameter._deferred_init)
+
+
+def arrays_of(parameter: Any) -> List[Any]:
+    """A parameter's own arrays, one a context; ``list_data()`` refuses sparse ones."""
+    return parameter._data
+
+
+def whole_arrays_of(parameter: Any) -> List[Any]:
+    """A parameter's arrays as they count: rows of a sparse weight are up to date in the trainer's kvstore alone."""
+    trainer = parameter._trainer
+    if parameter._stype == "default" or trainer is None or not trainer._kv_initialized:
+        return arrays_of(parameter)
+    if any(waiting is parameter for waiting in trainer._params_to_init):
+        return arrays_of(parameter)
+    whole = parameter._reduce()
+    return [whole for _ in arrays_of(parameter)]
+
+
+def gradient_is_fresh(array: Any) -> bool:
+    """Whether a parameter's array has a gradient that no step has used: a step refuses those that have none."""
+    return bool(array._fresh_grad)
+
+
+def mark_gradient(array: Any, fresh: bool) -> None:
+    """Say whether an array's gradient is still to be used; writing to the array marks it as used."""
+    array._fresh_grad = fresh
+
+
+def initialize_with(parameter: Any, array: Any, contexts: Any) -> None:
+    """Give an uninitialized parameter its shape and value, as ``load_parameters`` does, without a random draw.
+
+    Args:
+        parameter: deferred, or never initialized.
+        array: its value.
+        contexts: where to, for one that was never initialized; a deferred one knows.
+    """
+    parameter._load_init(array, None if parameter._deferred_init else contexts)
+
+
+def structural_parameters(block: Any) -> Dict[str, Any]:
+    """A block's parameters by their place in it, such as ``0.weight``, as ``save_parameters`` writes them."""
+    return block._collect_params_with_prefix()
+
+
+# Blocks
+
+
+def children_of(block: Any) -> Dict[str, Any]:
+    """A block's registered children by the names that structural names are made of."""
+    return dict(block._children)
+
+
+def own_attributes(block: Any) -> Dict[str, Any]:
+    """A block's Python attributes without those that MXNet itself needs."""
+    return {name: value for name, value in vars(block).items() if name not in _PLUMBING}
+
+
+# Losses
+
+
+def labels_are_numbers(loss: Any) -> bool:
+    """Whether a softmax cross-entropy takes classes as whole numbers, and not as a distribution."""
+    return bool(loss._sparse_label)
+
+
+def class_axis(loss: Any) -> int:
+    """The axis of the net's output that a softmax cross-entropy finds the classes on."""
+    return loss._axis
+
+
+# Trainers
+
+
+def trainer_parameters(trainer: Any) -> List[Any]:
+    """A trainer's parameters in its own order, by which it numbers states and counts."""
+    return trainer._params
+
+
+def gradient_scale(trainer: Any) -> float:
+    """What a trainer multiplies gradients by, besides 1 / batch size."""
+    return trainer._scale
+
+
+def set_gradient_scale(trainer: Any, scale: float) -> None:
+    """Change what a trainer multiplies gradients by, besides 1 / batch size; ``rescale_grad`` is only its start."""
+    trainer._scale = scale
+
+
+def loss_scaler(trainer: Any) -> Optional[Any]:
+    """AMP's loss scaler, where ``amp.init_trainer`` gave the trainer one."""
+    return getattr(trainer, "_amp_loss_scaler", None)
+
+
+def update_counts(optimizer: Any) -> Dict[int, Dict[Any, int]]:
+    """Device number → parameter's number → its updates so far; schedules and bias corrections follow these."""
+    return optimizer._all_index_update_counts
+
+
+def current_device(optimizer: Any) -> int:
+    """The number of the device that the optimizer counts updates of at the moment."""
+    counts = update_counts(optimizer)
+    return next((device for device, count in counts.items() if count is optimizer._index_update_count), min(counts))
+
+
+def set_current_device(optimizer: Any, device: int) -> None:
+    """Have the optimizer count the updates of this device."""
+    optimizer._set_current_context(device)
+
+
+def updaters_of(trainer: Any) -> List[Any]:
+    """Whoever holds optimizer state: an updater a context, and the kvstore's own where it does the updates."""
+    return trainer._updaters + ([trainer._kvstore._updater] if updates_on_kvstore(trainer) else [])
+
+
+def second_moments(trainer: Any) -> Iterator[Tuple[Any, int]]:
+    """Adam's running mean of squared gradients of each parameter on the first context, and its updates so far."""
+    counts = trainer.optimizer._index_update_count
+    for index, (_, variance) in trainer._updaters[0].states.items():
+        yield variance, counts[index]
+
+
+# Kvstores
+
+
+def has_kvstore(trainer: Any) -> bool:
+    """Whether the trainer has decided on a kvstore, which it does at its first step."""
+    return bool(trainer._kv_initialized)
+
+
+def updates_on_kvstore(trainer: Any) -> bool:
+    """Whether the trainer's kvstore does the updates, with its own copy of the weights."""
+    return bool(trainer._kv_initialized and trainer._kvstore is not None and trainer._update_on_kvstore)
+
+
+def updates_on_servers(trainer: Any) -> bool:
+    """Whether parameter servers do the updates, or will from the first step on: a trainer chooses that so late."""
+    if trainer._kv_initialized:
+        return bool(trainer._distributed and trainer._update_on_kvstore)
+    store = trainer._kvstore_params["kvstore"]
+    kind = store if isinstance(store, str) else getattr(store, "type", "")
+    return "dist" in kind and trainer._kvstore_params["update_on_kvstore"] is not False
+
+
+def match_kvstore(was_there: bool, trainer: Any) -> None:
+    """Have a kvstore if, and only if, there was one: at its first step a trainer makes one and, doing so, gives every
+    context the first one's parameters, BatchNorm's statistics included."""
+    if was_there and not trainer._kv_initialized:
+        trainer._init_kvstore()
+        trainer._init_params()
+    elif trainer._kv_initialized and not was_there and not trainer._distributed:
+        trainer._reset_kvstore()
+
+
+def put_weights_on_kvstore(trainer: Any) -> None:
+    """Make the kvstore's own copy of the weights that of the net: a push then assigns instead of updating."""
+    store, updater = trainer._kvstore, trainer._kvstore._updater
+    store._set_updater(lambda key, pushed, kept: pushed.copyto(kept))
+    try:
+        for i, parameter in enumerate(trainer._params):
+            if parameter.grad_req != "null":
+                store.push(i, arrays_of(parameter)[0])
+    finally:
+        store._set_updater(updater)
+
+
+def attach_kvstore(trainer: Any, store: Any, workers: int) -> None:
+    """Have a trainer that has made no step yet add its gradients up over ``workers`` workers through ``store``.
+
+    Each worker then updates its own copy of the net with the mean, so that schedules and other optimizers work.
+    """
+    trainer._kvstore_params.update(kvstore=store, update_on_kvstore=False)
+    trainer._scale /= workers
+
+
+def barrier(store: Any) -> None:
+    """Wait until every worker has come here."""
+    store._barrier()

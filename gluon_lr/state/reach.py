@@ -1,0 +1,136 @@
+"""What belongs to a net's state: every block and parameter that can be reached from what was given."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections import deque
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+from .private import children_of, own_attributes, structural_parameters, trainer_parameters
+from .values import is_plain_object
+
+
+def parameters_of(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Dict[str, Any]:
+    """Name → parameter, each once, of everything that is trained together.
+
+    Those of the net come first, by their structural names, which unlike a parameter's own do not depend on what was
+    built before; then those of the other objects, by the way that leads to them (``also[0].weight``); then what else
+    the trainer moves.
+
+    Args:
+        net: a Gluon block.
+        trainer: its trainer; default none.
+        also: other objects with blocks or parameters, such as a loss; default none.
+    """
+    found: Dict[int, Tuple[str, Any]] = {}
+    for root, path in _roots(net, also):
+        for name, reached in _reached(root, path).items():
+            named = [(name, reached)]
+            if _is_block(reached):
+                named = [
+                    (_joined(name, inner), parameter) for inner, parameter in structural_parameters(reached).items()
+                ]
+                named += reached.collect_params().items()
+            for full_name, parameter in named:
+                found.setdefault(id(parameter), (full_name, parameter))
+    for parameter in () if trainer is None else trainer_parameters(trainer):
+        found.setdefault(id(parameter), (parameter.name, parameter))
+    return dict(found.values())
+
+
+def blocks_of(net: Any, also: Sequence[Any] = ()) -> Dict[str, Any]:
+    """The way that leads to it → each block of the net and of the other objects; these themselves are among them.
+
+    Example:
+        >>> from mxnet import gluon
+        >>> net, loss = gluon.nn.HybridSequential(), gluon.loss.L2Loss()
+        >>> net.add(gluon.nn.Dense(2), gluon.nn.BatchNorm())
+        >>> list(blocks_of(net, also=(loss,)))
+        ['', '0', '1', 'also[0]']
+    """
+    found: Dict[int, Tuple[str, Any]] = {}
+    for root, path in _roots(net, also):
+        for name, reached in _reached(root, path).items():
+            if _is_block(reached) or (reached is root and is_plain_object(root)):
+                found.setdefault(id(reached), (name, reached))
+    return dict(found.values())
+
+
+def blocks_within(value: Any) -> List[Any]:
+    """Every block that can be reached from ``value``, for example from a learner of a user's own.
+
+    Example:
+        >>> from mxnet import gluon
+        >>> class Own:
+        ...     def __init__(self):
+        ...         self.net = gluon.nn.Dense(1)
+        ...         self.losses = [gluon.loss.L2Loss()]
+        >>> [type(block).__name__ for block in blocks_within(Own())]
+        ['Dense', 'L2Loss']
+    """
+    return [reached for reached in _reached(value, "").values() if _is_block(reached)]
+
+
+def _roots(net: Any, also: Sequence[Any]) -> List[Tuple[Any, str]]:
+    return [(net, ""), *((other, f"also[{i}]") for i, other in enumerate(also))]
+
+
+def _reached(root: Any, path: str) -> Dict[str, Any]:
+    """The way that leads to it → ``root`` and each block and parameter in it, breadth first.
+
+    Gluon registers what is an attribute of a block. A block in a list, in an object that is none, or in a function's
+    closure is trained all the same.
+    """
+    from mxnet import gluon
+
+    found, seen, waiting = {path: root}, {}, deque([(path, root)])
+    while waiting:
+        path, value = waiting.popleft()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value  # held, so that no other object gets its id
+        if isinstance(value, (gluon.Block, gluon.Parameter)):
+            found[path] = value
+        waiting.extend(_members(path, value))
+    return found
+
+
+def _members(path: str, value: Any) -> Iterator[Tuple[str, Any]]:
+    if _is_block(value):
+        for name, child in children_of(value).items():
+            yield _joined(path, name), child
+        for name, attribute in own_attributes(value).items():
+            yield _joined(path, name), attribute
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield f"{path}[{key}]", member
+    elif isinstance(value, (list, tuple)):
+        for i, member in enumerate(value):
+            yield f"{path}[{i}]", member
+    elif isinstance(value, functools.partial):
+        yield from _members(path, [value.func, *value.args, *value.keywords.values()])
+    elif isinstance(value, types.MethodType):
+        yield f"{path}.__self__", value.__self__
+    elif isinstance(value, types.FunctionType):
+        used = inspect.getclosurevars(value)
+        for name, member in used.nonlocals.items():
+            yield f"{path}.{name}", member
+        for name, member in used.globals.items():
+            if _is_block(member):
+                yield f"{path}.{name}", member
+        yield from _members(path, value.__defaults__ or ())
+    elif is_plain_object(value):
+        for name, member in vars(value).items():
+            yield _joined(path, name), member
+
+
+def _is_block(value: Any) -> bool:
+    from mxnet import gluon
+
+    return isinstance(value, gluon.Block)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

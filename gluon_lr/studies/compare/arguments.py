@@ -1,0 +1,129 @@
+"""What ``compare`` takes: numbers of any library, and schedules as functions of the rate."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+from typing import Any, List, Mapping
+
+from mxnet.lr_scheduler import LRScheduler
+
+from ...errors import UsageError
+
+
+def whole_number(value: Any, name: str) -> int:
+    """A whole number of Python's, NumPy's or MXNet's, as Python's.
+
+    Raises:
+        UsageError: it is none.
+
+    Example:
+        >>> import numpy as np
+        >>> whole_number(np.int64(3), "epochs")
+        3
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        plain = _plain(value)
+        return int(plain) if isinstance(plain, float) and plain.is_integer() else operator.index(plain)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} is {_told(value)}: expected a whole number") from error
+
+
+def rate(value: Any, name: str) -> float:
+    """A rate: a finite number, not negative, of Python's, NumPy's or MXNet's, as Python's.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        number = float(_plain(value))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} is {_told(value)}: expected a number") from error
+    if not (math.isfinite(number) and number >= 0):
+        raise UsageError(f"{name} is {number:g}: expected a finite number, at least 0")
+    return number
+
+
+def several(values: Any, name: str, convert: Any, example: str) -> List[Any]:
+    """A list of different numbers.
+
+    Raises:
+        UsageError: it is empty, no list, or has a number twice.
+    """
+    try:
+        numbers = [convert(value, f"{name}[{place}]") for place, value in enumerate(values)]
+    except TypeError as error:
+        raise UsageError(f"{name} is {_told(values)}: expected several, such as {example}") from error
+    if not numbers:
+        raise UsageError(f"nothing to compare: {name} is empty; expected at least one, such as {example}")
+    twice = [number for number in numbers if numbers.count(number) > 1]
+    if twice:
+        raise UsageError(f"{name} has {twice[0]:g} twice: expected each once")
+    return numbers
+
+
+def _plain(value: Any) -> Any:
+    """The number in an array that holds only one."""
+    if hasattr(value, "asnumpy"):
+        value = value.asnumpy()
+    return value.item() if hasattr(value, "item") else value
+
+
+def _told(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return f"{text[:120]} ({type(value).__name__})"
+
+
+def require_functions(schedules: Any) -> None:
+    """Refuse what is not name → function of the rate, with the line to write instead.
+
+    Raises:
+        UsageError: naming the first entry.
+    """
+    if not isinstance(schedules, Mapping):
+        raise UsageError(f"schedules is {_told(schedules)}: expected a dict, name → function of the rate")
+    if not schedules:
+        raise UsageError("nothing to compare: schedules is empty; expected name → function of the rate")
+    for name, make in schedules.items():
+        if not isinstance(name, str):
+            raise UsageError(f"the name of a schedule is {_told(name)}: expected text")
+        where = f"schedules[{name!r}]"
+        try:
+            number = None if callable(make) else rate(make, where)
+        except UsageError:
+            number = None
+        if number is not None:
+            raise UsageError(
+                f"{where} is {number:g}, a number: expected a function of the rate; write "
+                f"{{{name!r}: lambda lr: lr}} with lrs=[{number:g}]"
+            )
+        if not callable(make):
+            raise UsageError(
+                f"{where} is {_told(make)}: expected a function of the rate, such as "
+                f"{{{name!r}: lambda lr: CosineScheduler(400, lr)}}"
+            )
+        if isinstance(make, LRScheduler):
+            raise UsageError(
+                f"{where} is {_call(make)}, a schedule: expected a function of the rate; write "
+                f"{{{name!r}: lambda lr: {_call(make, 'lr')}}}"
+            )
+
+
+def _call(schedule: Any, rate: str = "") -> str:
+    """The call that makes a schedule, ours or MXNet's; with ``rate`` in the place of its base rate."""
+    arguments: List[str] = []
+    positional = True
+    for name, parameter in inspect.signature(type(schedule)).parameters.items():
+        value = getattr(schedule, name, parameter.default)
+        is_rate = rate and name in ("base_lr", "max_lr")
+        if not is_rate and (value is parameter.default or repr(value) == repr(parameter.default)):
+            positional = False
+            continue
+        text = rate if is_rate else _call(value, rate) if isinstance(value, LRScheduler) else repr(value)
+        arguments.append(text if positional else f"{name}={text}")
+    return f"{type(schedule).__name__}({', '.join(arguments)})"

@@ -1,0 +1,214 @@
+"""What identifies a run of a comparison, and what to say where a record was made of something else."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import random
+import re
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import mxnet as mx
+import numpy as np
+from mxnet import gluon
+
+from ...data.batches import ArrayBatches
+from ...errors import UsageError
+from ...experiments.identity import identify
+from ...experiments.packages import installed
+from ...experiments.run import seed_everything
+
+Data = Union[Sequence[Any], Callable[[int], Sequence[Any]]]
+Identity = Tuple[Any, str]  # what has to be equal, and what to call it
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed all generators in the block, as a run does.
+
+    Afterwards Python's and NumPy's are as they were. MXNet's, whose state cannot be read, goes on from a number that
+    it drew before: the same one after the same ``mx.random.seed``.
+    """
+    plain, numpy = random.getstate(), np.random.get_state()
+    later = int(mx.nd.random.randint(0, 2**31 - 1, shape=(1,)).asscalar())
+    seed_everything(seed)
+    try:
+        yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(numpy)
+        mx.random.seed(later)
+
+
+def loaders(data: Data, seed: int) -> Tuple[Any, Any, Any]:
+    """Training, validation and test batches of a seed.
+
+    Raises:
+        UsageError: the data are of another form.
+    """
+    made = data(seed) if callable(data) else data
+    if not isinstance(made, (tuple, list)) or len(made) not in (2, 3):
+        raise UsageError(
+            f"data are of another form ({_line(repr(made))}): expected (train, test) or (train, validation, test) "
+            "batches, or a function of the seed that gives them"
+        )
+    train_iter, test_iter = copy.copy(made[0]), made[-1]
+    if not callable(data):
+        if hasattr(train_iter, "seed"):
+            train_iter.seed = seed
+        if hasattr(train_iter, "epoch"):
+            train_iter.epoch = 0
+    return train_iter, made[1] if len(made) == 3 else None, test_iter
+
+
+class Identities:
+    """The net, the data, the loss and each schedule of a comparison, as what they are.
+
+    Args:
+        names: ``net``, ``data``, ``loss`` or a schedule's name → the user's own name for it, in place of what it is.
+    """
+
+    def __init__(self, names: Optional[Mapping[str, str]], schedules: Mapping[str, Any]) -> None:
+        self._names = dict(names or {})
+        known = ["net", "data", "loss", *schedules]
+        for key, name in self._names.items():
+            if key not in known:
+                raise UsageError(f"names has {key!r}: expected one of {', '.join(map(repr, known))}")
+            if not isinstance(name, str) or not name:
+                raise UsageError(
+                    f"names[{key!r}] is {name!r} ({type(name).__name__}): expected text, such as 'mine-v1'"
+                )
+        for key in {"net", "data", "loss"} & set(schedules) & set(self._names):
+            raise UsageError(
+                f"names[{key!r}] may mean the {key} or the schedule {key!r}: give the schedule another name"
+            )
+
+    def net(self, make_net: Callable[[], Any]) -> Identity:
+        """By the function that makes it, and as it is made after seeding."""
+        with seeded(0):
+            net = make_net()
+        shown = f"{_line(repr(net))}, made by {bound(make_net)}"
+        return self._of("net", {"function": make_net, "built": net}, shown)
+
+    def data(self, data: Data, seed: int) -> Identity:
+        """By the function that makes them, and by what the loaders hold."""
+        with seeded(seed):
+            each = [loader for loader in loaders(data, seed) if loader is not None]
+            shown = "; ".join(_batches(loader) for loader in each)
+            if "data" in self._names:
+                return self._of("data", {}, shown)
+            what = {"contents": [_contents(loader) for loader in each]}
+            if callable(data):
+                what["function"] = data
+                shown += f", made by {bound(data)}"
+            identity, _ = self._of("data", what, shown)
+        return identity, f"{shown}, contents {identity['contents'][:8]}"
+
+    def loss(self, loss: Any) -> Identity:
+        """By class and configuration, or as a function."""
+        loss = gluon.loss.SoftmaxCrossEntropyLoss() if loss is None else loss
+        shown = repr(loss) if isinstance(loss, gluon.Block) else bound(loss)
+        return self._of("loss", {"is": loss}, _line(shown))
+
+    def schedule(self, name: str, scheduler: Any, make: Callable[[float], Any]) -> Identity:
+        """By policy and arguments, or as a function; not by the function of the rate that gives it."""
+        shown = _line(repr(scheduler))
+        if "Foreign" in shown or "<" in shown:  # it does not tell everything
+            shown += f", made by {bound(make)}"
+        return self._of(name, {"is": scheduler}, shown, f"schedules[{name!r}]")
+
+    def optimizer(self, name: Any) -> str:
+        """By name; a class that the user has registered, by what it is.
+
+        Raises:
+            UsageError: it is no name.
+        """
+        if not isinstance(name, str):
+            raise UsageError(
+                f"optimizer is {_line(repr(name))} ({type(name).__name__}): expected a name, such as 'sgd', with its "
+                "arguments in optimizer_params"
+            )
+        kind = mx.optimizer.Optimizer.opt_registry.get(name.lower())
+        if kind is None or installed(kind.__module__):
+            return name
+        return f"{name} {identify(kind, 'optimizer')}"
+
+    def params(self, params: Mapping[str, Any]) -> Dict[str, Any]:
+        """Plain values as they are, others by what they are.
+
+        Raises:
+            UsageError: there is a scheduler among them.
+        """
+        if "lr_scheduler" in params:
+            raise UsageError(
+                "optimizer_params has an lr_scheduler: expected it among the schedules, as a function of the rate"
+            )
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
+        return {
+            name: value if isinstance(value, (type(None), bool, int, float, str)) else identify(value, name)
+            for name, value in plain.items()
+        }
+
+    def _of(self, key: str, values: Dict[str, Any], shown: str, where: str = "") -> Identity:
+        if key in self._names:
+            return {"named": self._names[key]}, f"named {self._names[key]!r}"
+        try:
+            return {name: identify(value, where or key) for name, value in values.items()}, shown
+        except UsageError as error:
+            raise UsageError(
+                f"{error}, so that records could not be told apart: give it a name of your own that you change "
+                f"whenever it changes, names={{{key!r}: 'mine-v1'}}"
+            ) from error
+
+
+def bound(function: Any) -> str:
+    """A function's name with the plain values that it is bound to.
+
+    Example:
+        >>> def scaled(factor):
+        ...     return lambda x: factor * x
+        >>> bound(scaled(2))
+        'scaled.<locals>.<lambda> (factor=2)'
+    """
+    name = getattr(function, "__qualname__", None) or _line(repr(function))
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return name
+    values = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
+    for variable, cell in zip(code.co_freevars, function.__closure__ or ()):
+        with contextlib.suppress(ValueError):
+            values[variable] = cell.cell_contents
+    plain = [f"{name}={_line(repr(x))}" for name, x in values.items() if isinstance(x, (int, float, str, tuple, list))]
+    return f"{name} ({', '.join(plain)})" if plain else name
+
+
+def _line(text: str) -> str:
+    """On one line, without memory addresses, cut short."""
+    text = " ".join(re.sub(r" at 0x[0-9a-fA-F]+", "", text).split())
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _batches(loader: Any) -> str:
+    count = f"{len(loader)} batches" if hasattr(loader, "__len__") else type(loader).__name__
+    size = getattr(loader, "batch_size", None) or getattr(getattr(loader, "_batch_sampler", None), "_batch_size", None)
+    return f"{count} of {size}" if size else count
+
+
+def _contents(loader: Any) -> List[Any]:
+    """A loader, and what it gives where that does not follow from what it holds: its first batch, or the first and the
+    last example of its dataset."""
+    sample: Any = None
+    if isinstance(loader, gluon.data.DataLoader):
+        if not isinstance(loader._dataset, gluon.data.ArrayDataset) and len(loader._dataset):
+            sample = [loader._dataset[0], loader._dataset[len(loader._dataset) - 1]]
+    elif not isinstance(loader, (ArrayBatches, list, tuple)):
+        sample = next(iter(_copied(loader)), None)
+    return [loader, len(loader) if hasattr(loader, "__len__") else None, sample]
+
+
+def _copied(loader: Any) -> Any:
+    """A copy to take a batch from, which may move a loader."""
+    try:
+        return copy.deepcopy(loader)
+    except Exception:  # what cannot be copied to this depth, locks among them
+        return copy.copy(loader)

@@ -1,0 +1,79 @@
+"""Records of a comparison that were made of something else: which they are, and what to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence
+
+from ...errors import RecordError
+from ...experiments.record import Record, read_record
+from ...experiments.spec import RunSpec
+from ...experiments.store import Store
+
+_CALLED = {
+    "scheduler": "another schedule",
+    "net": "another net",
+    "data": "other data",
+    "loss": "another loss",
+    "optimizer": "another optimizer",
+    "optimizer_params": "other optimizer_params",
+}
+_HIDDEN = {
+    "function": "the code of the function that makes it, or a value that the function uses, differs",
+    "built": "an attribute, an initializer or an initial value differs",
+    "contents": "what it holds differs",
+    "is": "its code, or a value that it uses, differs",
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run's specification, and what it is made of in words."""
+
+    spec: RunSpec
+    words: Dict[str, str]
+
+
+def count_recorded(store: Store, runs: Sequence[Planned]) -> int:
+    """How many of the runs are complete already.
+
+    Raises:
+        RecordError: a record was made of something else; the text says of what, and of what now.
+    """
+    complete = 0
+    for run in runs:
+        try:
+            record = read_record(store.record_path(run.spec))
+        except RecordError:  # not there yet; or damaged, which the sweep reports
+            continue
+        if record.spec != run.spec.as_dict():
+            raise RecordError(
+                f"{record.path}: was made with {_difference(record, run)}. Have it made anew (fresh=True) or name "
+                "another output folder (out=)"
+            )
+        complete += record.complete
+    return complete
+
+
+def _difference(record: Record, run: Planned) -> str:
+    spec, settings = run.spec.as_dict(), run.spec.as_dict()["settings"]
+    if not isinstance(record.spec["settings"].get("net"), dict):
+        return "an earlier gluon_lr, which told nets and data apart by less than it does now"
+    differ = [key for key in spec if key != "settings" and spec[key] != record.spec.get(key)]
+    told = [f"another {key}: {record.spec.get(key)} → {spec[key]}" for key in differ]
+    for key in settings:
+        if settings[key] != record.spec["settings"].get(key):
+            told.append(_one(key, record, settings[key], run.words.get(key, str(settings[key]))))
+    return "; and ".join(told)
+
+
+def _one(key: str, record: Record, now: Any, words: str) -> str:
+    then = record.spec["settings"].get(key)
+    before = record.data.get("described", {}).get(key) or (str(then) if not isinstance(then, dict) else "not recorded")
+    name = _CALLED.get(key, f"another {key}")
+    if before != words:
+        return f"{name}: {before} → {words}"
+    hidden: List[str] = []
+    if isinstance(now, dict) and isinstance(then, dict):
+        hidden = [text for part, text in _HIDDEN.items() if now.get(part) != then.get(part)]
+    return f"{name}, though both read {words}: {'; '.join(hidden)}"

@@ -1,0 +1,62 @@
+"""What the exercises ask, and what the runs answer. The book publishes no answers to compare with."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from ...analysis.comparisons import compare_schedules
+from ...analysis.selection import at_best_rate, cells, scores
+from ...experiments.record import Record
+
+QUESTIONS = {
+    "fixed-rate": "1. Which fixed rate is best?",
+    "exponents": "2. What do other exponents of polynomial decay do?",
+    "larger": "3. Does cosine help on a larger vision problem?",
+    "warmup": "4. How long should warmup last?",
+}
+
+
+def of_exercise(records: Sequence[Record], exercise: str) -> List[Record]:
+    """The complete runs of an exercise, in the order of its grid."""
+    from .experiment import GRIDS
+
+    names = list(GRIDS[exercise][0])
+    chosen = [r for r in records if r.spec["settings"]["exercise"] == exercise and r.complete]
+    return sorted(
+        chosen, key=lambda r: (names.index(r.spec["settings"]["schedule"]), r.spec["settings"]["rate"], r.spec["seed"])
+    )
+
+
+def answers(records: Sequence[Record]) -> Dict[str, str]:
+    """Exercise → its answer in words, of those that have runs."""
+    found = {}
+    for exercise in QUESTIONS:
+        chosen = of_exercise(records, exercise)
+        if not chosen:
+            continue
+        if exercise == "fixed-rate":
+            found[exercise] = _best_fixed_rate(chosen)
+            continue
+        arms = at_best_rate(chosen)
+        names = sorted(arms, key=lambda name: -float(np.mean(list(arms[name].values()))))
+        tests = compare_schedules(chosen)
+        told_apart = [f"{test.name.replace(' − ', ' beats ')}" for test in tests if test.p_corrected < 0.05]
+        resolved = "; ".join(told_apart) or f"none of {len(tests)} pairs is resolved"
+        found[exercise] = f"best mean first: {' > '.join(names)}; {resolved}"
+        if exercise == "warmup":
+            whole = [
+                n for n, rates in cells(chosen).items() if all(r.status == "finished" for r in rates[0.5].values())
+            ]
+            found[exercise] += f"; no seed collapsed with {', '.join(whole) or 'none of them'}"
+    return found
+
+
+def _best_fixed_rate(records: Sequence[Record]) -> str:
+    by_rate = cells(records)["constant"]
+    counts = {rate: sum(r.status == "collapsed" for r in cell.values()) for rate, cell in by_rate.items()}
+    means = {rate: float(np.mean(list(scores(cell).values()))) for rate, cell in by_rate.items() if not counts[rate]}
+    collapsed = ", ".join(f"{count} of {len(by_rate[rate])} at {rate:g}" for rate, count in counts.items() if count)
+    best = max(means, key=lambda rate: means[rate])
+    return f"{best:g}, the best of those at which no seed collapsed ({collapsed or 'none did'})"

@@ -1,0 +1,170 @@
+"""The one update, of training, finder and AutoLRS alike: forward and backward pass over a batch, then a step."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon
+
+from .checks import named_batch, number_of_classes, require_classes
+from .data.forms import Unpack, call, length, shards, slices, unpack_pair
+from .errors import UsageError
+
+
+class Shard(NamedTuple):
+    """What one context computed of a batch, or of a slice of one.
+
+    Attributes:
+        output: what the net gave.
+        target: what the loss compared it with.
+        losses: one a example, of shape ``(n, …)``.
+    """
+
+    output: Any
+    target: Any
+    losses: Any
+
+
+def update(
+    net: Any,
+    loss: Callable[..., Any],
+    trainer: gluon.Trainer,
+    batch: Any,
+    contexts: Sequence[mx.Context],
+    *,
+    unpack: Unpack = unpack_pair,
+    at_once: Optional[int] = None,
+    take_step: bool = True,
+    check: bool = False,
+) -> List[Shard]:
+    """One update on a batch: its gradients, averaged over the examples, and the optimizer's step.
+
+    Args:
+        net: an initialized net.
+        loss: a function of output and target that gives one loss an example, or several such to be added up.
+        trainer: its trainer; AMP's loss scaler is used where it has one.
+        batch: what the loader gave.
+        contexts: to split the batch over.
+        unpack: a function from the batch to inputs and targets.
+        at_once: examples that go through the net together; the parameters then have to add their gradients up.
+        take_step: False leaves the parameters as they are.
+        check: whether labels that are no classes are refused before the step, which waits for them to be read.
+
+    Returns:
+        A :class:`Shard` a slice and context; nothing in it has been waited for.
+
+    Raises:
+        UsageError: the net or the loss cannot take the batch, or the loss gives one number for many examples.
+    """
+    pair = unpack(batch)
+    done: List[Shard] = []
+    for piece in [pair] if at_once is None else slices(pair, at_once):
+        with named_batch(piece):
+            done.extend(_forward_backward(net, loss, trainer, shards(piece, contexts)))
+    if check:
+        _require_classes(loss, done)
+    if take_step:
+        step(trainer, examples(done))
+    return done
+
+
+def forward(net: Any, loss: Callable[..., Any], pairs: Sequence[Any]) -> List[Shard]:
+    """Outputs and losses, one shard a context; nothing is recorded unless the caller does."""
+    done = []
+    for inputs, target in pairs:
+        output = call(net, inputs)
+        done.append(Shard(output, target, _one_an_example(_losses(loss, output, target), inputs, loss)))
+    return done
+
+
+def examples(done: Sequence[Shard]) -> int:
+    """How many examples were computed."""
+    return sum(shard.losses.shape[0] if shard.losses.shape else 1 for shard in done)
+
+
+def mean_loss(done: Sequence[Shard]) -> float:
+    """The mean loss of a batch; reading it waits for the batch."""
+    return sum(float(shard.losses.sum().asnumpy().item()) for shard in done) / examples(done)
+
+
+def step(trainer: gluon.Trainer, size: int) -> None:
+    """The optimizer's step for a batch of ``size``.
+
+    Raises:
+        UsageError: the trainer has parameters that the loss gives no gradient.
+    """
+    try:
+        trainer.step(size)
+    except UserWarning as error:
+        raise UsageError(
+            "the trainer has parameters that this loss gives no gradient: give the trainer of this net, with the "
+            f"parameters that the net uses ({str(error).splitlines()[0]})"
+        ) from error
+
+
+@contextlib.contextmanager
+def rate_set_to(trainer: gluon.Trainer, lr: Optional[float]) -> Iterator[None]:
+    """In the block the trainer has the rate ``lr`` and no scheduler; None changes nothing. The rate stays set."""
+    optimizer = trainer.optimizer
+    scheduler = optimizer.lr_scheduler
+    if lr is not None:
+        optimizer.lr_scheduler = None
+        optimizer.set_learning_rate(lr)
+    try:
+        yield
+    finally:
+        optimizer.lr_scheduler = scheduler
+
+
+def _forward_backward(net: Any, loss: Callable[..., Any], trainer: Any, pairs: Sequence[Any]) -> List[Shard]:
+    with autograd.record():
+        done = forward(net, loss, pairs)
+    losses = [shard.losses for shard in done]
+    if getattr(trainer, "_amp_loss_scaler", None) is None:
+        autograd.backward(losses)
+        return done
+    from mxnet.contrib import amp
+
+    with autograd.record(), amp.scale_loss(losses, trainer) as scaled:
+        autograd.backward(scaled)
+    return done
+
+
+def _losses(loss: Callable[..., Any], output: Any, target: Any) -> Any:
+    several = isinstance(output, (list, tuple))
+    if several and type(loss).__module__ == "mxnet.gluon.loss":
+        raise UsageError(
+            f"the net gives {len(output)} outputs, and {type(loss).__name__} takes one: give a loss of your own, for "
+            "example loss=lambda outputs, labels: one(outputs[0], labels) + other(outputs[1], labels)"
+        )
+    return loss(output, target)
+
+
+def _one_an_example(losses: Any, inputs: Any, loss: Callable[..., Any]) -> Any:
+    """The losses, several added up.
+
+    Raises:
+        UsageError: they are no array, or one number for many examples, which the step would average once more.
+    """
+    if isinstance(losses, (list, tuple)):
+        losses = sum(losses[1:], losses[0]) if losses else None
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if not isinstance(losses, mx.nd.NDArray):
+        raise UsageError(f"the loss {name} gives a {type(losses).__name__}: expected an array, one loss an example")
+    if losses.size == 1 and length(inputs) > 1:
+        raise UsageError(
+            f"the loss {name} gives one number for a batch of {length(inputs)}: expected one an example, since the "
+            "trainer divides by their number itself. Leave .mean() or .sum() out, or spread a mean over its examples: "
+            "loss=lambda output, label: mean_loss(output, label).broadcast_to((len(label),))"
+        )
+    return losses
+
+
+def _require_classes(loss: Any, done: Sequence[Shard]) -> None:
+    for shard in done:
+        classes = number_of_classes(loss, shard.output)
+        if classes is not None:
+            require_classes(np.asarray(shard.target.asnumpy()), classes)

@@ -12,6 +12,11 @@ import griffe
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = {  # a public name → what the reference knows it by
+    found.rpartition(".")[2]: found
+    for page in sorted((ROOT / "docs" / "reference").glob("*.md"))
+    for found in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.M)
+}
 PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "chapter_runs/README.md")  # outside docs/, and pages of the site
 LINK = re.compile(r"(\]\()([^)\s:#][^)\s:#]*)((?:#[^)\s]*)?\))")  # neither an address nor an anchor
 
@@ -28,23 +33,22 @@ def linked(text, page):
 
 def on_files(files, config):
     """Add the pages outside docs/, and every file outside docs/ that a page links to."""
-    sources = {f"docs/{file.src_uri}" for file in files.documentation_pages()} | set(PAGES)
-    found = {path for page in sources for path in linked((ROOT / page).read_text(encoding="utf-8"), page)}
-    for path in sorted((found | set(PAGES)) - sources):
-        if not path.startswith(("docs/", "..")) and (path in PAGES or (ROOT / path).is_file()):
+    pages = [f"docs/{file.src_uri}" for file in files.documentation_pages()] + list(PAGES)
+    wanted = {path for page in pages for path in linked((ROOT / page).read_text(encoding="utf-8"), page)}
+    for path in sorted(wanted.union(PAGES)):
+        if not path.startswith(("docs/", "..")) and (ROOT / path).is_file():
             files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
-    for path in PAGES:
-        files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
     return files
 
 
 def on_page_markdown(markdown, page, config, files):
     """Point links from the repository's places to the site's. One that leads nowhere stays, and fails the build."""
-    own = page.file.src_uri if page.file.src_uri in PAGES else f"docs/{page.file.src_uri}"
+    here = page.file.src_uri
+    own = f"docs/{here}" if (ROOT / "docs" / here).is_file() else here
 
     def rewritten(found):
         target = in_site(posixpath.normpath(posixpath.join(posixpath.dirname(own), found[2])))
-        return f"{found[1]}{posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or '.')}{found[3]}"
+        return f"{found[1]}{posixpath.relpath(target, posixpath.dirname(here) or '.')}{found[3]}"
 
     return LINK.sub(rewritten, markdown)
 
@@ -60,4 +64,4 @@ class Docstrings(griffe.Extension):
     @staticmethod
     def _reference(found):
         name = found[1].rpartition(".")[2]
-        return f"`{name}`"
+        return f"[`{name}`][{REFERENCE[name]}]" if name in REFERENCE else f"`{name}`"

@@ -1,13 +1,7 @@
-"""Figures, progress and the README: what people look at."""
+"""Figures and progress: what people look at."""
 
 import io
-import re
-import subprocess
-import sys
 from contextlib import redirect_stderr
-
-import pytest
-from conftest import ROOT
 
 from gluon_lr.experiments.progress import bars
 from gluon_lr.experiments.record import Record
@@ -51,40 +45,3 @@ def test_a_finished_sweep_is_shown_whole(tmp_path):
         for seed in range(2):
             Store(tmp_path).write(*record(seed, "finished"))
     assert "4/4" in told.getvalue().rstrip().splitlines()[-1]
-
-
-SMALLER = {
-    "load_data_fashion_mnist(batch_size=256)": "load_data_fashion_mnist(batch_size=256, limit=512)",
-    "limit=10_000": "limit=256",
-    "seeds=[0, 1, 2]": "seeds=[0, 1]",
-    "epochs=5": "epochs=1",
-}
-# What the README's shorter snippets take as given.
-GIVEN = """
-import mxnet as mx
-from mxnet import gluon
-from gluon_lr import load_data_fashion_mnist
-from gluon_lr.nets import mlp
-net, ctx, loss = mlp((16,)), mx.cpu(), gluon.loss.SoftmaxCrossEntropyLoss()
-net.initialize()
-data_loader, _ = load_data_fashion_mnist(batch_size=64, limit=512)
-net(next(iter(data_loader))[0])
-trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
-"""
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_the_readmes_code_runs(number, tmp_path):
-    code = SNIPPETS[number]
-    for large, small in SMALLER.items():
-        code = code.replace(large, small)
-    (tmp_path / "snippet.py").write_text((GIVEN if "= compare(" not in code else "") + code, encoding="utf-8")
-    command = [sys.executable, "-W", "ignore", "snippet.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_readme_has_code_to_run():
-    assert len(SNIPPETS) >= 4

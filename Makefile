@@ -122,7 +122,8 @@ define make_environment
 		echo "No Python 3.8 to 3.14 is on the PATH: making $(1) with uv, which downloads Python 3.11"; \
 		uv=$$(command -v uv) || { for p in python3 python; do \
 			$$p -m pip install --quiet --target .uv uv && uv=.uv/bin/uv && break; done 2>/dev/null; }; \
-		test -n "$$uv" && $$uv venv --quiet --seed --python 3.11 $(1) || { \
+		test -n "$$uv" && $$uv venv --quiet --python 3.11 $(1) && \
+		$(1)/bin/python -m ensurepip >/dev/null || { rm -rf $(1); \
 			echo "gluon_lr needs Python 3.8 to 3.14. Install one and name it: make PYTHON=/path/to/python3.11"; exit 1; }; \
 	fi
 endef

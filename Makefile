@@ -37,7 +37,7 @@ chapter: $(VENV)/chapter.ready
 tutorial article talk beyond exercises: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr $@ $(ARGS)
 
-test: $(VENV)/dev.ready lint data
+test: $(VENV)/dev.ready lint data .gluonts/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # make quick     lint and the tests that are not slow, two minutes; nothing is fetched
@@ -105,6 +105,14 @@ $(VENV)/dev.ready: $(VENV)/python.ready setup.py constraints.txt
 	$(BIN)/python $(PIP) -e '.[dev]'
 	@$(call install_beside,$(BIN))
 	touch $@ $(VENV)/chapter.ready
+
+# GluonTS is only ever tried with, in a folder of its own: it needs pydantic 1, and MLflow needs pydantic 2.
+.gluonts/ready: $(VENV)/python.ready
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .gluonts --no-deps \
+			gluonts==0.13.7 pydantic==1.10.24 toolz==0.12.1; fi
+	mkdir -p .gluonts
+	touch $@
 
 # PyTorch is only ever measured against, in an environment of its own: GluonCV refuses to load beside it.
 $(BENCH)/bench.ready: setup.py constraints.txt benchmarks/speed/requirements.txt

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..experiments.record import Record
 from .measures import ACCURACY, Score
-from .selection import at_best_rate, last_by_seed
-from .statistics import PairedTest, compare_paired, holm
+from .selection import at_best_rate, by_run, last_by_seed
+from .statistics import PairedTest, compare_counts, compare_paired, correct_p_values, holm
 
 
 def compare_runs(records: Sequence[Record], pairs: Sequence[Tuple[str, str]], quantity: str) -> List[PairedTest]:
@@ -41,3 +41,14 @@ def compare_schedules(records: Sequence[Record], by: Score = ACCURACY) -> List[P
 def finite(values: Dict[int, float]) -> Dict[int, float]:
     """Seed → number, of those that are finite."""
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
+
+
+def compare_collapses(records: Sequence[Record], beside: str) -> List[Tuple[str, int, int, Optional[float]]]:
+    """Run, its collapsed and its complete trainings, and the p-value of Fisher's exact test beside another run, with
+    Holm's correction over all of them; None for that run itself."""
+    groups = {name: [r for r in group if r.complete] for name, group in by_run(records).items()}
+    counts = {name: sum(r.status == "collapsed" for r in group) for name, group in groups.items()}
+    others = [name for name in groups if name != beside and beside in groups]
+    values = [compare_counts(counts[name], len(groups[name]), counts[beside], len(groups[beside])) for name in others]
+    corrected = dict(zip(others, correct_p_values(values)))
+    return [(name, counts[name], len(groups[name]), corrected.get(name)) for name in groups]

@@ -96,14 +96,22 @@ def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
     return PairedTest(name, mean_interval(numbers), p)
 
 
-def holm(comparisons: Sequence[PairedTest]) -> List[PairedTest]:
-    """The comparisons with their p-values corrected for having been made together."""
+def correct_p_values(values: Sequence[float]) -> List[float]:
+    """Holm's correction of p-values for tests that are made together.
+
+    Example:
+        >>> correct_p_values([0.01, 0.04, 0.5])
+        [0.03, 0.08, 0.5]
+    """
     from statsmodels.stats.multitest import multipletests
 
-    if not comparisons:
-        return []
-    corrected = multipletests([c.p for c in comparisons], method="holm")[1]
-    return [replace(c, p_corrected=float(p)) for c, p in zip(comparisons, corrected)]
+    return multipletests(list(values), method="holm")[1].tolist() if len(values) else []
+
+
+def holm(tests: Sequence[PairedTest]) -> List[PairedTest]:
+    """The tests with their p-values corrected for having been made together."""
+    corrected = correct_p_values([test.p for test in tests])
+    return [replace(test, p_corrected=p) for test, p in zip(tests, corrected)]
 
 
 def count_seeds(n: int) -> str:

@@ -9,7 +9,7 @@ from typing import Iterable, List, Sequence, Tuple
 
 import numpy as np
 
-from ..analysis.comparisons import compare_runs, compare_schedules, finite
+from ..analysis.comparisons import compare_collapses, compare_runs, compare_schedules, finite
 from ..analysis.measures import ACCURACY, Score
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
 from ..analysis.statistics import PairedTest, count_seeds, mean_interval
@@ -134,6 +134,14 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
     return Table(
         caption, ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"], rows
     )
+
+
+def collapse_table(records: Sequence[Record], beside: str, caption: str) -> Table:
+    """A line a run: how many trainings collapsed, and whether that is more or less than in the run ``beside``."""
+    rows = []
+    for name, collapsed, of, p in compare_collapses(records, beside):
+        rows.append([name, f"{collapsed} of {of}", "–" if p is None else f"{p:.3g}"])
+    return Table(caption, ["run", "collapsed", f"beside {beside}: p (exact, Holm)"], rows)
 
 
 def unjudged(verdicts: Sequence[Verdict]) -> List[str]:

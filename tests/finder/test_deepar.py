@@ -1,4 +1,4 @@
-"""The finder on a net whose batch is a dict of nine arrays and whose loss is its own: GluonTS's DeepAR, the real one."""
+"""The finder on a net whose batch is a dict of nine arrays and whose loss is its own: the real DeepAR of GluonTS."""
 
 import json
 import os

@@ -4,6 +4,9 @@ Gluon's trainer calls a scheduler with the number of updates, 235 an epoch, whil
 against 40 epochs; and it draws the very object it then trains with, though MXNet's change when they are called. So
 there are three readings of each schedule: *as printed* (drawn first, then counted in updates), *per update* (a fresh
 object, counted in updates) and *per epoch* (what the text means).
+
+Per epoch, MXNet's warmup begins at 0, so its whole first epoch has the rate 0 and trains nothing. A fourth reading,
+*per epoch, ramped*, is of the schedule with warmup alone: its rate rises with every update instead.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
 
-READINGS = ("as-printed", "per-update", "per-epoch")
+READINGS = ("as-printed", "per-update", "per-epoch", "per-epoch-ramped")
+WITH_WARMUP = "cosine-warmup"
 RUNS = ("constant", "square-root", "multi-factor", "cosine", "cosine-warmup")
 EPOCHS = 40
 BATCH_SIZE = 256
@@ -55,6 +59,8 @@ def trained_scheduler(run: str, reading: str, updates_per_epoch: int) -> Any:
         return scheduler
     if reading == "per-epoch":
         return PerEpochScheduler(scheduler, updates_per_epoch)
+    if reading == "per-epoch-ramped":
+        return PerEpochScheduler(scheduler, updates_per_epoch, every="update")
     if reading == "as-printed":
         for epoch in range(EPOCHS):  # the drawing, which moves MXNet's schedulers
             scheduler(epoch)
@@ -65,7 +71,13 @@ def trained_scheduler(run: str, reading: str, updates_per_epoch: int) -> Any:
 def specifications(
     runs: Sequence[str], reading: str, seeds: Sequence[int], epochs: int, limit: Optional[int] = None
 ) -> List[RunSpec]:
-    """The chapter's experiments as data, seed by seed."""
+    """The chapter's experiments as data, seed by seed.
+
+    Raises:
+        UsageError: the ramped reading is asked for a run without warmup.
+    """
+    if reading == "per-epoch-ramped" and list(runs) != [WITH_WARMUP]:
+        raise UsageError(f"--reading {reading} is of the schedule with warmup alone: add --only {WITH_WARMUP}")
     settings = {"batch_size": BATCH_SIZE, "net": "lenet", "optimizer": "sgd"}
     return [RunSpec("chapter", run, seed, epochs, reading, limit, settings) for seed in seeds for run in runs]
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from ...analysis.selection import by_run, read_comparable
 from ...analysis.statistics import prediction_interval, within
-from ...analysis.verdicts import judge
+from ...analysis.verdicts import Verdict, judge
 from ...experiments.record import Record
 from ...report.figures import draw_training, look, new_figure, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, spread, unjudged, verdict_table
+from ...report.tables import Table, collapse_table, spread, unjudged, verdict_table
 from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
-from .claims import PUBLISHED, QUANTITIES, claims
-from .experiment import EPOCHS, READINGS, RUNS, drawn_rates
+from .claims import PUBLISHED, QUANTITIES, claims, ramped_claim
+from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, trained_scheduler
 
 THREE_READINGS = (
     "Gluon's trainer calls a scheduler with the number of updates, 235 an epoch, while the chapter draws it against "
@@ -27,6 +27,9 @@ THREE_READINGS = (
     "called: after the drawing, multi-factor's rate of 0.5 has already become 0.125.",
     "So each schedule has three readings: as printed (drawn first, then counted in updates: what made the chapter's "
     "figures), per update (a fresh object, counted in updates), and per epoch (what the text means).",
+    "Per epoch, the warmup's first epoch has the rate 0 and trains nothing, since MXNet's warmup begins there. A "
+    "fourth reading, per epoch and ramped, lets the rate of the schedule with warmup rise with every update instead, "
+    "so that the claim about warmup is also judged without an idle epoch.",
 )
 NOTES = (
     "1. The book's figures were made on Fashion-MNIST's edition of 26 August 2017; five days later duplicate images "
@@ -37,6 +40,13 @@ NOTES = (
     "never recover. They are counted as collapsed and stay out of means and intervals.",
     "4. A published figure is one run: the question is whether it lies in the 95 % prediction interval of one more "
     "run of ours, not in the interval of our mean. Of fifteen figures about one is expected outside by chance.",
+)
+
+
+ON_COLLAPSE = (
+    "A collapsed training is an outcome, not a missing value. It has no figure that could be averaged with the others, "
+    "so means, intervals and paired differences leave its seed out; here the counts themselves are compared, by "
+    "Fisher's exact test."
 )
 
 
@@ -113,12 +123,19 @@ def outside_notes(records: Sequence[Record]) -> List[str]:
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
     """The chapter's claims with their verdicts in a reading, those that can be judged."""
-    return verdict_table(judge(claims(select(records, reading))), f"The chapter's claims, reading: {reading}")
+    return verdict_table(_judged(records, reading), f"The chapter's claims, reading: {reading}")
+
+
+def _judged(records: Sequence[Record], reading: str) -> List[Verdict]:
+    """Verdicts of a reading; a ramped warmup is judged beside the cosine per epoch, on the claim about warmup alone."""
+    if reading == "per-epoch-ramped":
+        return judge(ramped_claim(records))
+    return judge(claims(select(records, reading)))
 
 
 def claims_left_out(records: Sequence[Record], reading: str) -> List[str]:
     """One line on the claims that a reading's trainings cannot judge, where there are any."""
-    return [f"Reading {reading}: {line}" for line in unjudged(judge(claims(select(records, reading))))]
+    return [f"Reading {reading}: {line}" for line in unjudged(_judged(records, reading))]
 
 
 def draw_schedules() -> Any:
@@ -142,7 +159,8 @@ def draw_schedules() -> Any:
 def draw_readings(records: Sequence[Record]) -> Any:
     """The rates actually used at every epoch, in each reading, over the ones that the chapter draws."""
     figure, axes = new_figure(2, 3, height=2.6)
-    looks = dict(zip(READINGS, [("#0072B2", "-", "o"), ("#009E73", "--", "s"), ("#D55E00", "-.", "^")]))
+    lines = [("#0072B2", "-", "o"), ("#009E73", "--", "s"), ("#D55E00", "-.", "^"), ("#CC79A7", ":", "D")]
+    looks = dict(zip(READINGS, lines))
     for ax, run in zip(axes.flat, RUNS):
         ax.plot(range(1, EPOCHS + 1), drawn_rates(run), color="0.6", lw=4, alpha=0.6, label="drawn in the chapter")
         for reading, (color, dash, marker) in looks.items():
@@ -161,6 +179,21 @@ def draw_readings(records: Sequence[Record]) -> Any:
     for ax in axes.flat[:-1]:
         handles.update({label: handle for handle, label in zip(*ax.get_legend_handles_labels())})
     axes.flat[-1].legend(handles.values(), handles.keys(), loc="center", fontsize=9)
+    return figure
+
+
+def draw_warmup(updates_per_epoch: int = 235) -> Any:
+    """The rate at every update of the first seven epochs: the schedule with warmup, per epoch and ramped."""
+    figure, ((ax,),) = new_figure(1, 1, width=7, height=2.8)
+    t = range(1, 7 * updates_per_epoch + 1)
+    for reading, dash, color in (("per-epoch", "-", "#D55E00"), ("per-epoch-ramped", "--", "#CC79A7")):
+        schedule = trained_scheduler(WITH_WARMUP, reading, updates_per_epoch)
+        ax.plot([i / updates_per_epoch for i in t], [schedule(i) for i in t], dash, color=color, label=reading)
+    ax.set_xlabel("epochs trained (235 updates each)")
+    ax.set_ylabel("learning rate")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=9)
+    ax.set_title("cosine with warmup: per epoch, the first epoch has the rate 0", fontsize=10)
     return figure
 
 
@@ -187,7 +220,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     folder = Path(folder)
     records, left_out = read_comparable(folder)
     readings = [reading for reading in READINGS if select(records, reading)]
-    figures = {"schedules": draw_schedules(), "readings": draw_readings(records)}
+    figures = {"schedules": draw_schedules(), "readings": draw_readings(records), "warmup": draw_warmup()}
     curves = {
         f"training-{reading}": draw_training(select(records, reading), f"LeNet on Fashion-MNIST, {reading}")
         for reading in readings
@@ -207,6 +240,15 @@ def write_report(folder: Path, quick: bool = False) -> Path:
             "The chapter's claims",
             ["Differences over common seeds, Student's test, Holm's correction over the eight claims of a reading."],
             [table for table in (claims_table(records, reading) for reading in readings) if table.rows],
+        ),
+        Section(
+            "Collapsed trainings",
+            [ON_COLLAPSE],
+            [
+                collapse_table(select(records, r), "constant", f"Reading: {r}")
+                for r in readings
+                if _seeds(records, r) > 1
+            ],
         ),
     ]
     title = "Learning-rate scheduling: the chapter, reproduced"
@@ -243,4 +285,5 @@ def claims_block(records: Sequence[Record]) -> str:
 
 def _whole(records: Sequence[Record], reading: str) -> bool:
     """Whether a reading was trained whole, with more than one seed."""
-    return len(select(records, reading)) > len(RUNS)
+    runs = 1 if reading == "per-epoch-ramped" else len(RUNS)
+    return len(select(records, reading)) > runs

@@ -1,0 +1,159 @@
+"""What a run of one's own says at once, beside the published figures and the committed trainings."""
+
+from dataclasses import replace
+
+import pytest
+from conftest import run_module
+
+from gluon_lr.analysis.comparisons import compare_collapses
+from gluon_lr.errors import UsageError
+from gluon_lr.experiments import Store
+from gluon_lr.report.tables import collapse_table
+from gluon_lr.schedulers import PerEpochScheduler
+from gluon_lr.studies.chapter.answer import (
+    EVIDENCE,
+    answer_table,
+    answer_words,
+    committed,
+    draw_answer,
+    own_and_committed,
+    place,
+    same_bits,
+)
+from gluon_lr.studies.chapter.claims import ramped_claim
+from gluon_lr.studies.chapter.experiment import chapter_scheduler, specifications, trained_scheduler
+from gluon_lr.studies.chapter.report import claims_left_out, inside, write_report
+
+
+@pytest.fixture(scope="module")
+def others():
+    return committed("as-printed")
+
+
+def of(records, run, seed=0):
+    return next(r for r in records if (r.spec["run"], r.spec["seed"]) == (run, seed))
+
+
+def changed(record, **history):
+    return replace(record, history={**record.history, **history})
+
+
+def test_bits_are_compared_in_everything_but_time(others):
+    own = of(others, "cosine")
+    assert same_bits(changed(own, seconds=[0.0] * 40), others) is True
+    other = list(own.history["train_loss"])
+    other[3] += 1e-12
+    assert same_bits(changed(own, train_loss=other), others) is False
+    assert same_bits(replace(own, spec={**own.spec, "seed": 99}), others) is None
+    assert same_bits(replace(own, spec={**own.spec, "epochs": 3}), others) is None
+
+
+def test_words_say_where_figures_lie_what_collapsed_and_whose_bits_are_the_same(others):
+    own = [of(others, "constant"), of(others, "cosine")]
+    first, bits = answer_words(own, others)
+    assert "Of your 3 last figures 3 lie within the range" in first
+    assert "constant collapsed to guessing, as 1 of the 5 committed ones did" in first
+    assert bits == "All 2 equal the committed trainings of the same seeds in every epoch, to the last bit."
+    worse = changed(own[1], test_acc=[*own[1].history["test_acc"][:-1], 0.5])
+    first, bits = answer_words([worse], others)
+    assert "2 lie within the range of the committed trainings; outside: cosine's test accuracy." in first
+    assert bits.startswith("None equals the committed training")
+    assert (
+        "1 equal the committed trainings to the last bit; cosine, seed 0 differ"
+        in answer_words([own[0], worse], others)[1]
+    )
+
+
+def test_words_where_there_is_nothing_to_compare_with(others):
+    own = [of(others, "cosine")]
+    assert "they are no comparison" in answer_words(own, others, quick=True)[0]
+    assert "run this in a clone" in answer_words(own, [])[0]
+    short = replace(own[0], spec={**own[0].spec, "epochs": 3})
+    assert "Your trainings have 40 epochs" not in answer_words(own, others)[0]
+    assert "the book's 40" in answer_words([short], others)[0]
+    assert answer_words([replace(own[0], status="failed")], others) == ["No training has come to its end."]
+
+
+def test_the_table_tells_collapsed_trainings_apart(others):
+    own = [of(others, "constant"), of(others, "cosine")]
+    rows = {(row[0], row[1]): row for row in answer_table(own, others, "as-printed").rows}
+    collapsed = rows["constant", "test accuracy"]
+    assert collapsed[3] == "0.100 (collapsed)"
+    assert collapsed[5] == "1 of 5"
+    assert collapsed[-1] == "collapsed"
+    fine = rows["cosine", "test accuracy"]
+    assert fine[2] == "0.867"
+    assert fine[-1].startswith(("above", "below"))
+    short = replace(own[1], spec={**own[1].spec, "epochs": 3})
+    assert answer_table([short], others, "as-printed").rows[0][-1] == "no comparison"
+    assert len(draw_answer(own, others).axes) == 6
+
+
+def test_places():
+    assert place(0.25, [0.1, 0.2, 0.3]) == "above 2 of 3"
+    assert place(0.1, [0.1, 0.2]) == "below all 2"
+    assert place(0.5, []) == "–"
+
+
+def test_the_repositorys_own_folder_is_not_compared_with_itself(tmp_path):
+    records = Store(EVIDENCE).records()
+    assert own_and_committed(records, "as-printed", EVIDENCE)[1] == []
+    assert own_and_committed(records, "as-printed", tmp_path)[1] == committed("as-printed")
+
+
+def test_a_report_on_one_seed_opens_with_the_answer_and_folds_what_it_cannot_judge(tmp_path, others):
+    for record in others:
+        if record.spec["seed"] == 0:
+            (spec,) = specifications([record.spec["run"]], "as-printed", [0], 40)
+            Store(tmp_path).write(spec, record)
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert page.index("Your trainings, as-printed") < page.index("Three readings")
+    assert "needs two seeds" not in page
+    assert page.count("claims cannot be judged") == 1
+    assert (tmp_path / "figures" / "yours-as-printed.png").exists()
+
+
+def test_intervals_stay_within_what_is_possible():
+    assert inside(0.9, [0.99, 0.9], (0.0, 1.0)).endswith("… 1.000)")
+    assert "(0.000 …" in inside(0.1, [0.01, 0.2], (0.0, 9.0))
+
+
+def test_counts_of_collapsed_trainings_are_compared(others):
+    found = {name: (collapsed, n, p) for name, collapsed, n, p in compare_collapses(others, "constant")}
+    assert found["constant"] == (1, 5, None)
+    assert found["cosine"][:2] == (0, 5)
+    assert found["cosine"][2] == 1.0
+    many = [
+        replace(r, spec={**r.spec, "seed": i})
+        for i in range(20)
+        for r in (of(others, "constant"), of(others, "cosine"))
+    ]
+    assert {name: p for name, *_, p in compare_collapses(many, "constant")}["cosine"] < 1e-9
+    assert collapse_table(many, "constant", "").rows[0][:2] == ["constant", "20 of 20"]
+
+
+def test_a_ramped_warmup_has_no_idle_epoch():
+    per_epoch, ramped = (trained_scheduler("cosine-warmup", r, 235) for r in ("per-epoch", "per-epoch-ramped"))
+    assert [per_epoch(t) for t in (1, 235)] == [0.0, 0.0]
+    assert ramped(1) == pytest.approx(0.1 / 235)
+    assert [ramped(235 * e) for e in range(1, 6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert ramped == PerEpochScheduler(chapter_scheduler("cosine-warmup"), 235, every="update")
+    with pytest.raises(UsageError, match="add --only cosine-warmup"):
+        specifications(["cosine"], "per-epoch-ramped", [0], 40)
+
+
+def test_the_ramped_warmup_is_judged_beside_the_cosine_per_epoch():
+    records = [r for r in Store(EVIDENCE).records() if r.spec["run"] == "cosine" and r.spec["reading"] == "per-epoch"]
+    ramped = [replace(r, spec={**r.spec, "run": "cosine-warmup", "reading": "per-epoch-ramped"}) for r in records]
+    (claim,) = ramped_claim([*records, *ramped])
+    assert claim.differences == [0.0] * len(records)
+    assert claims_left_out(records, "per-epoch-ramped")[0].startswith("Reading per-epoch-ramped: 1 of 1 claims")
+
+
+@pytest.mark.slow
+def test_the_command_ends_in_the_answer(tmp_path):
+    done = run_module("gluon_lr.chapter", "--quick", "--epochs", "1", "--only", "cosine", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "This was a quick run" in done.stdout
+    assert "Published, yours and the committed trainings" in done.stdout
+    assert "needs two seeds" not in done.stdout

@@ -37,7 +37,7 @@ chapter: $(VENV)/chapter.ready
 tutorial article talk beyond exercises: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr $@ $(ARGS)
 
-test: $(VENV)/dev.ready lint data
+test: $(VENV)/dev.ready lint data .gluonts/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # make quick     lint and the tests that are not slow, two minutes; nothing is fetched
@@ -106,6 +106,14 @@ $(VENV)/dev.ready: $(VENV)/python.ready setup.py constraints.txt
 	@$(call install_beside,$(BIN))
 	touch $@ $(VENV)/chapter.ready
 
+# GluonTS is only ever tried with, in a folder of its own: it needs pydantic 1, and MLflow needs pydantic 2.
+.gluonts/ready: $(VENV)/python.ready
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .gluonts --no-deps \
+			gluonts==0.13.7 pydantic==1.10.24 toolz==0.12.1; fi
+	mkdir -p .gluonts
+	touch $@
+
 # PyTorch is only ever measured against, in an environment of its own: GluonCV refuses to load beside it.
 $(BENCH)/bench.ready: setup.py constraints.txt benchmarks/speed/requirements.txt
 	@$(call make_environment,$(BENCH))
@@ -122,7 +130,8 @@ define make_environment
 		echo "No Python 3.8 to 3.14 is on the PATH: making $(1) with uv, which downloads Python 3.11"; \
 		uv=$$(command -v uv) || { for p in python3 python; do \
 			$$p -m pip install --quiet --target .uv uv && uv=.uv/bin/uv && break; done 2>/dev/null; }; \
-		test -n "$$uv" && $$uv venv --quiet --seed --python 3.11 $(1) || { \
+		test -n "$$uv" && $$uv venv --quiet --python 3.11 $(1) && \
+		$(1)/bin/python -m ensurepip >/dev/null || { rm -rf $(1); \
 			echo "gluon_lr needs Python 3.8 to 3.14. Install one and name it: make PYTHON=/path/to/python3.11"; exit 1; }; \
 	fi
 endef

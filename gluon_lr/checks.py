@@ -10,11 +10,12 @@ from mxnet import gluon
 from mxnet.base import MXNetError
 
 from .errors import UsageError
+from .state.private import class_axis, is_initialized, labels_are_numbers
 
 
 def has_shapes(net: Any) -> bool:
     """Whether every parameter is initialized, none deferred until a first batch gives its shape."""
-    return all(parameter._data is not None for parameter in net.collect_params().values())
+    return all(is_initialized(parameter) for parameter in net.collect_params().values())
 
 
 def require_trainable(net: Any) -> None:
@@ -36,14 +37,9 @@ def number_of_classes(loss: Any, output: Any) -> Optional[int]:
         loss: what the labels are given to.
         output: the net's, with the classes along the loss's axis.
     """
-    by_number = type(loss) is gluon.loss.SoftmaxCrossEntropyLoss and loss._sparse_label
-    return output.shape[loss._axis] if by_number else None
-
-
-def class_axis(loss: Any, dimensions: int) -> int:
-    """The axis of the net's output that counts classes: the loss's own, where it has one, else the second."""
-    axis = getattr(loss, "_axis", 1) if isinstance(loss, gluon.loss.Loss) else 1
-    return axis % dimensions if isinstance(axis, int) else 1
+    if type(loss) is not gluon.loss.SoftmaxCrossEntropyLoss or not labels_are_numbers(loss):
+        return None
+    return output.shape[class_axis(loss, len(output.shape))]
 
 
 def require_classes(labels: np.ndarray, classes: int) -> None:

@@ -176,7 +176,7 @@ def parameter_text() -> str:
 
 
 def named_tuples() -> str:
-    """NumPy 2: ``np.linalg.qr`` and others return named tuples, which MXNet cannot build from a list."""
+    """NumPy 1.25: ``np.linalg.qr`` and others return named tuples, which MXNet cannot build from a list."""
     import numpy as np
     from mxnet.numpy import multiarray
 

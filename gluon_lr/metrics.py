@@ -8,8 +8,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import mxnet as mx
 import numpy as np
 
-from .checks import class_axis, number_of_classes, require_classes
+from .checks import number_of_classes, require_classes
 from .errors import UsageError
+from .state.private import class_axis
 from .update import Shard
 
 # Batches whose metrics are computed in one go, and the most numbers that their outputs may hold meanwhile.

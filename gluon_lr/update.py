@@ -12,6 +12,7 @@ from mxnet import autograd, gluon
 from .checks import named_batch, number_of_classes, require_classes
 from .data.forms import Unpack, call, length, shards, slices, unpack_pair
 from .errors import UsageError
+from .state.private import loss_scaler
 
 
 class Shard(NamedTuple):
@@ -123,7 +124,7 @@ def _forward_backward(net: Any, loss: Callable[..., Any], trainer: Any, pairs: S
     with autograd.record():
         done = forward(net, loss, pairs)
     losses = [shard.losses for shard in done]
-    if getattr(trainer, "_amp_loss_scaler", None) is None:
+    if loss_scaler(trainer) is None:
         autograd.backward(losses)
         return done
     from mxnet.contrib import amp

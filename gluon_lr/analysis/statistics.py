@@ -109,3 +109,26 @@ def holm(comparisons: Sequence[PairedTest]) -> List[PairedTest]:
 def count_seeds(n: int) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{n} seed" if n == 1 else f"{n} seeds"
+
+
+def within(interval: Interval, low: float, high: float) -> Interval:
+    """The part of an interval that is possible: no accuracy lies above 1, no loss below 0.
+
+    Example:
+        >>> within(Interval(0.95, 0.88, 1.02, 5), 0.0, 1.0).high
+        1.0
+    """
+    return replace(interval, low=max(low, interval.low), high=min(high, interval.high))
+
+
+def compare_counts(first: int, first_of: int, second: int, second_of: int) -> float:
+    """Fisher's exact test, two-sided: the p-value of ``first`` of ``first_of`` beside ``second`` of ``second_of``.
+
+    Example:
+        >>> compare_counts(0, 20, 0, 20), round(compare_counts(5, 20, 0, 20), 3)
+        (1.0, 0.047)
+    """
+    from scipy import stats
+
+    table = [[first, first_of - first], [second, second_of - second]]
+    return float(stats.fisher_exact(table)[1])

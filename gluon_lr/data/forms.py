@@ -15,6 +15,7 @@ import numpy as np
 from mxnet import gluon
 
 from ..errors import UsageError
+from ..state.private import registered_parameters
 from .host import array_of
 
 Pair = Tuple[Any, Any]
@@ -144,5 +145,5 @@ def _takes_several(net: Any) -> bool:
     parameters = list(inspect.signature(function).parameters.values())[2 if hybrid else 1 :]
     if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
         return True
-    own = set(net._reg_params) if hybrid else set()
+    own = set(registered_parameters(net)) if hybrid else set()
     return sum(parameter.name not in own for parameter in parameters) > 1

@@ -106,16 +106,17 @@ def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
 
     A run has collapsed if its training loss is not finite; or if its last test accuracy is no better than guessing by
     as much again (by a tenth where that is less) *and* its training loss fell by less than half a percent over the
-    second half of its epochs. A slow run is still learning: it finished. Without an accuracy the loss alone decides.
+    second half of its epochs, or lies above the first batch's. A slow run is still learning: it finished. Without an
+    accuracy the loss alone decides.
 
     Example:
         >>> stuck, slow = [2.31, 2.303, 2.303, 2.303], [2.8, 2.7, 2.6, 2.5]
-        >>> [outcome({"train_loss": loss, "test_acc": [0.1] * 4}) for loss in (stuck, slow)]
+        >>> [outcome({"train_loss": loss, "test_acc": [0.1] * 4, "first_loss": [2.9]}) for loss in (stuck, slow)]
         ['collapsed', 'finished']
     """
     losses, accuracy = history["train_loss"], history["test_acc"][-1]
     if not math.isfinite(losses[-1]):
         return "collapsed"
     guessing = accuracy <= 1 / classes + min(1 / classes, 0.1)
-    learning = losses[-1] < 0.995 * losses[max(0, len(losses) // 2 - 1)]
+    learning = losses[-1] < min(0.995 * losses[max(0, len(losses) // 2 - 1)], history["first_loss"][0])
     return "collapsed" if guessing and not learning else "finished"

@@ -18,6 +18,7 @@ from types import CodeType, FunctionType
 from typing import Any, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 _FUTURE = functools.reduce(int.__or__, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names))
+_MARK = 1_000_000  # lines; beyond any file's end
 _NOT_BEHAVIOUR = ("ctx", "kind", "type_comment")
 
 
@@ -29,10 +30,8 @@ def written(function: FunctionType) -> Any:
         'bytecode'
     """
     code = plain_code(function.__code__)
-    for node in _candidates(function):
-        bare = _bare(node)
-        if _compiles_to(bare, function, code):
-            return ["source", _tree(_without_docstring(bare))]
+    for node in _candidates(function, code):
+        return ["source", _tree(_bare(node))]
     return ["bytecode", code]
 
 
@@ -54,61 +53,55 @@ def _constant(value: Any) -> Any:
     return [type(value).__name__, repr(value)]
 
 
-def _candidates(function: FunctionType) -> List[Any]:
-    """The nodes of the function's file, or cell, that may be its source; those near its line first."""
+def _candidates(function: FunctionType, expected: List[Any]) -> List[Any]:
+    """The nodes of the function's file, or cell, that compile to its code; the one nearest to its line first."""
     code = function.__code__
     try:
         linecache.checkcache(code.co_filename)
-        nodes = _functions("".join(linecache.getlines(code.co_filename, function.__globals__)))
-    except (SyntaxError, ValueError, OSError, UnicodeDecodeError):
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+        pairs = _functions(text, code.co_flags & _FUTURE)
+    except (SyntaxError, ValueError, OSError, RecursionError):
         return []
-    same = [node for node in nodes if getattr(node, "name", "<lambda>") == code.co_name]
+    same = [node for node, compiled in pairs if compiled.co_name == code.co_name and plain_code(compiled) == expected]
     return sorted(same, key=lambda node: abs(node.lineno - code.co_firstlineno))
 
 
 @functools.lru_cache(maxsize=64)
-def _functions(text: str) -> Tuple[Any, ...]:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
+def _functions(text: str, flags: int) -> List[Tuple[Any, CodeType]]:
+    """Every function in a text: its node and what it is compiled to, among all that stands around it.
+
+    A def is found again among the code objects by its name and line. Lambdas may share a line: each is moved to one of
+    its own, in a second copy.
+    """
+    tree, marked = ast.parse(text), ast.parse(text)
+    defs = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            defs[node.name, min(each.lineno for each in [node, *node.decorator_list])] = node
+    lambdas = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    for place, node in enumerate(each for each in ast.walk(marked) if isinstance(each, ast.Lambda)):
+        node.lineno = node.end_lineno = _MARK + place
+        node.col_offset = node.end_col_offset = 0
+    flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    pairs = [(defs.get((c.co_name, c.co_firstlineno)), c) for c in _nested(compile(tree, "-", "exec", flags, True))]
+    for code in _nested(compile(marked, "-", "exec", flags, True)):
+        if code.co_name == "<lambda>" and code.co_firstlineno >= _MARK:
+            pairs.append((lambdas[code.co_firstlineno - _MARK], code))
+    return [(node, code) for node, code in pairs if node is not None]
 
 
 def _bare(node: Any) -> Any:
-    """A copy without name, decorators, annotations of its arguments, and defaults, whose values are known."""
+    """A copy without what does not decide what the function does, or is known as a value."""
     node = copy.deepcopy(node)
     arguments = node.args
-    arguments.defaults, arguments.kw_defaults = [], [None] * len(arguments.kwonlyargs)
+    arguments.defaults, arguments.kw_defaults = [], []
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     for argument in filter(None, every):
         argument.annotation = None
     if not isinstance(node, ast.Lambda):
-        node.name, node.decorator_list, node.returns = "function", [], None
-    # Positional-only arguments without defaults and the like stay as they are: they are part of the call.
-    return node
-
-
-def _compiles_to(node: Any, function: FunctionType, expected: List[Any]) -> bool:
-    """Whether ``node``, where the function stands, gives its code."""
-    statement = node if isinstance(node, ast.stmt) else ast.Expr(node)
-    # Its free variables are the arguments of a function around it, its private names those of a class around that.
-    around = ast.parse("def around({}): pass".format(", ".join(function.__code__.co_freevars)))
-    around.body[0].body = [statement]
-    *_, outer, _ = [None, None, *function.__qualname__.split(".")]
-    if outer not in (None, "<locals>"):
-        shell = ast.parse(f"class {outer}: pass")
-        shell.body[0].body, around = around.body, shell
-    try:
-        flags = function.__code__.co_flags & _FUTURE
-        code = compile(ast.fix_missing_locations(around), "<source>", "exec", flags, dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return False
-    while code.co_name != "around":
-        code = next(value for value in code.co_consts if isinstance(value, CodeType))
-    return any(plain_code(value) == expected for value in code.co_consts if isinstance(value, CodeType))
-
-
-def _without_docstring(node: Any) -> Any:
-    if not isinstance(node, ast.Lambda) and ast.get_docstring(node, clean=False) is not None:
-        node.body = node.body[1:]
+        node.name, node.decorator_list, node.returns = "", [], None
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
     return node
 
 

@@ -14,6 +14,7 @@ from ..checks import has_shapes, named_batch, require_trainable
 from ..data.forms import Unpack, call, shards, unpack_pair
 from ..errors import UsageError
 from ..state.memory import parameters_of
+from ..state.private import is_deferred, is_initialized
 from ..update import mean_loss, rate_set_to, update
 
 
@@ -186,7 +187,7 @@ def _contexts(net: Any, ctx: Any) -> List[mx.Context]:
     """The contexts to work on, checked against where the net is."""
     own: List[mx.Context] = []
     for parameter in net.collect_params().values():
-        if parameter._data is not None or parameter._deferred_init:
+        if is_initialized(parameter) or is_deferred(parameter):
             own = list(parameter.list_ctx())
             break
     wanted = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else own or [mx.cpu()]
@@ -197,5 +198,5 @@ def _contexts(net: Any, ctx: Any) -> List[mx.Context]:
 
 def _initialize(net: Any, contexts: List[mx.Context]) -> None:
     for parameter in net.collect_params().values():
-        if parameter._data is None and not parameter._deferred_init:
+        if not is_initialized(parameter) and not is_deferred(parameter):
             parameter.initialize(default_init=mx.init.Xavier(), ctx=contexts)

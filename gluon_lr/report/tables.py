@@ -122,16 +122,29 @@ def _test_rows(tests: Sequence[PairedTest], larger_is_better: bool = True) -> Li
 
 
 def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
-    """A line a claim: how it was measured, what came out, and the verdict."""
+    """A line a claim that can be judged: how it was measured, what came out, and the verdict."""
     rows = []
     for verdict in verdicts:
         gain = verdict.test.difference
+        if gain.n < 2:
+            continue
         measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
         p = f"{verdict.test.p_corrected:.3g}"
         rows.append([verdict.claim.text, verdict.claim.measure, measured, p, verdict.verdict])
     return Table(
         caption, ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"], rows
     )
+
+
+def unjudged(verdicts: Sequence[Verdict]) -> List[str]:
+    """One line on the claims that :func:`verdict_table` leaves out, where there are any."""
+    left_out = [verdict.claim.text for verdict in verdicts if verdict.test.difference.n < 2]
+    if not left_out:
+        return []
+    return [
+        f"{len(left_out)} of {len(verdicts)} claims cannot be judged: they need two seeds or more whose trainings did "
+        f"not collapse. These are: {'; '.join(left_out)}."
+    ]
 
 
 def _cell_text(cell: Cell, digits: int = 4, by: Score = ACCURACY) -> str:

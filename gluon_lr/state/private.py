@@ -102,6 +102,11 @@ def own_attributes(block: Any) -> Dict[str, Any]:
     return {name: value for name, value in vars(block).items() if name not in _PLUMBING}
 
 
+def registered_parameters(block: Any) -> Dict[str, Any]:
+    """The parameters that a HybridBlock hands to its ``hybrid_forward`` by name."""
+    return block._reg_params
+
+
 # Losses
 
 
@@ -110,9 +115,10 @@ def labels_are_numbers(loss: Any) -> bool:
     return bool(loss._sparse_label)
 
 
-def class_axis(loss: Any) -> int:
-    """The axis of the net's output that a softmax cross-entropy finds the classes on."""
-    return loss._axis
+def class_axis(loss: Any, dimensions: int) -> int:
+    """The axis of an output of so many dimensions that counts classes: the loss's own, else the second."""
+    axis = getattr(loss, "_axis", 1)
+    return axis % dimensions if isinstance(axis, int) else 1
 
 
 # Trainers

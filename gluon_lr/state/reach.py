@@ -52,8 +52,10 @@ def blocks_of(net: Any, also: Sequence[Any] = ()) -> Dict[str, Any]:
     """
     found: Dict[int, Tuple[str, Any]] = {}
     for root, path in _roots(net, also):
+        if is_plain_object(root):
+            found.setdefault(id(root), (path, root))
         for name, reached in _reached(root, path).items():
-            if _is_block(reached) or (reached is root and is_plain_object(root)):
+            if _is_block(reached):
                 found.setdefault(id(reached), (name, reached))
     return dict(found.values())
 
@@ -78,14 +80,14 @@ def _roots(net: Any, also: Sequence[Any]) -> List[Tuple[Any, str]]:
 
 
 def _reached(root: Any, path: str) -> Dict[str, Any]:
-    """The way that leads to it → ``root`` and each block and parameter in it, breadth first.
+    """The way that leads to it → each block and parameter that is ``root`` or in it, breadth first.
 
     Gluon registers what is an attribute of a block. A block in a list, in an object that is none, or in a function's
     closure is trained all the same.
     """
     from mxnet import gluon
 
-    found, seen, waiting = {path: root}, {}, deque([(path, root)])
+    found, seen, waiting = {}, {}, deque([(path, root)])
     while waiting:
         path, value = waiting.popleft()
         if id(value) in seen:

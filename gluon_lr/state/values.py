@@ -182,12 +182,14 @@ def put_into(saved: Any, current: Any) -> Any:
         _write(saved, target)
         return target
     if isinstance(saved, (list, tuple, deque)):
-        parts = [put_into(part, other) for part, other in zip(saved, _aligned(current, len(saved)))]
+        others = _aligned(current, len(saved))
+        parts = [put_into(part, other) for part, other in zip(saved, others)]
         if isinstance(current, (list, deque)) and type(current) is type(saved):
             current.clear()
             current.extend(parts)
             return current
-        return type(saved)(parts)
+        unchanged = isinstance(current, tuple) and all(part is other for part, other in zip(parts, others))
+        return current if unchanged and len(current) == len(parts) else type(saved)(parts)
     return saved
 
 

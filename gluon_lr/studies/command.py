@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import textwrap
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -32,6 +33,8 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
             obtain(dataset, options.data_dir)  # once, here, rather than in every worker at the same time
     code = _run(study, options, specs)
     records, _ = study.read(options.folder)
+    for paragraph in study.words(records, options) if study.words else []:
+        print("\n" + textwrap.fill(paragraph, 100))
     table = study.summary(records, options)
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
     for page in options.markdown:

@@ -31,6 +31,7 @@ class Study:
         summary: the table that is printed at the end.
         blocks: the generated blocks of Markdown files: name → function of the records.
         choices: options of its own: name → (allowed values, the default first; help).
+        words: what is printed above the table, a paragraph each.
         before: what is to be done before the trainings, once the options have been found to be right.
         read: the records of a folder that may stand in one table, and notes on those left out.
     """
@@ -47,6 +48,7 @@ class Study:
     summary: Callable[[Sequence[Record], Options], Table]
     blocks: Mapping[str, Callable[[Sequence[Record]], str]]
     choices: Mapping[str, "tuple[Sequence[str], str]"] = field(default_factory=dict)
+    words: Optional[Callable[[Sequence[Record], Options], List[str]]] = None
     before: Optional[Callable[[Options], Any]] = None
     read: Callable[[Path], Tuple[List[Record], List[str]]] = read_comparable
 

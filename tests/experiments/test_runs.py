@@ -215,10 +215,19 @@ def test_an_output_folder_that_cannot_be_written_is_said_at_once(tmp_path):
 
 
 def test_what_collapsed_means():
-    good = {"train_loss": [1.0], "test_acc": [0.5]}
+    good = {"train_loss": [2.3] * 6, "test_acc": [0.5], "first_loss": [2.4]}
+    nan = float("nan")
     assert outcome(good) == "finished"
     assert outcome({**good, "test_acc": [0.1]}) == "collapsed"
-    assert outcome({**good, "train_loss": [float("nan")]}) == "collapsed"
+    assert outcome({**good, "train_loss": [nan]}) == "collapsed"
+    assert outcome({**good, "test_acc": [nan]}) == "finished", "no accuracy: the loss alone decides"
+    assert outcome({**good, "test_acc": [nan], "train_loss": [nan]}) == "collapsed"
+    slow = {**good, "test_acc": [0.1], "train_loss": [2.39, 2.38, 2.37, 2.36, 2.35, 2.34]}
+    assert outcome(slow) == "finished", "it still learns"
+    assert outcome({**slow, "train_loss": [1e9, 1e8, 1e7, 1e6]}) == "collapsed", "it comes down from an explosion"
+    assert outcome({**slow, "test_acc": [0.1], "train_loss": [2.3, 0.9, 0.5, 0.4, 0.3, 2.32]}) == "collapsed"
+    assert outcome({**slow, "test_acc": [0.2]}, classes=3) == "finished"
+    assert outcome({**good, "test_acc": [0.42]}, classes=3) == "collapsed", "by a tenth better than guessing at most"
 
 
 def test_a_record_is_plain_json_with_a_checksum(tmp_path):

@@ -82,7 +82,7 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.data", "where", "cifar10", "--data-dir", ""), 2, "empty name"),
         (("gluon_lr.data", "where", "cifar10", "--data-dir", "~nobody-of-this-name/x"), 2, "nobody-of-this-name"),
         (("gluon_lr.schedulers", "constant", "base_lr=nan"), 2, "base_lr"),
-        (("gluon_lr.schedulers", "constant", "base_lr=1e999"), 2, "not all finite"),
+        (("gluon_lr.schedulers", "constant", "base_lr=1e999"), 2, "base_lr is inf: expected a finite number"),
         (("gluon_lr.schedulers", "polynomial", "max_update=10", "power=-1"), 2, "power"),
         (
             ("gluon_lr.schedulers", "warmup-stable-decay", "warmup=1", "stable=1", "decay=2", "final_lr=low"),
@@ -97,7 +97,7 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
         (("gluon_lr.schedulers", "--out", "."), 2, "expected a file's name"),
         (("gluon_lr.schedulers", "constant", "--out", "x.png"), 2, "leave it out"),
         (("gluon_lr.data", "where", "cifar10", "--data-dir", "file"), 1, "gluon_lr.data fetch cifar10"),
-        (("gluon_lr.chapter", "--report-only", "--markdown", "file"), 2, "chapter-results:begin"),
+        (("gluon_lr.chapter", "--report-only", "--markdown", "file"), 2, "expected one of chapter-results"),
         (("gluon_lr.chapter", "--out", "file/below"), 1, "Name a writable one"),
         (("gluon_lr.chapter", "--out", "/proc/nothing"), 1, "Name a writable one"),
         (("gluon_lr.data", "fetch", "mnist"), 2, "fashion-mnist"),

@@ -10,7 +10,7 @@ from mxnet import autograd, gluon, lr_scheduler
 from small import OPTIMIZERS, assert_same, made, state, work
 
 from gluon_lr.errors import UsageError
-from gluon_lr.state import capture, memory, preserved, restore
+from gluon_lr.state import capture, load, memory, preserved, restore, save
 
 
 @pytest.mark.parametrize(("optimizer", "params"), OPTIMIZERS, ids=[name for name, _ in OPTIMIZERS])
@@ -59,21 +59,57 @@ def test_two_contexts_with_statistics_of_their_own():
     assert trainer.optimizer._index_update_count in trainer.optimizer._all_index_update_counts.values()
 
 
-def test_accumulated_and_pending_gradients_are_kept():
-    net, trainer = made(grad_req="add")
+@pytest.mark.parametrize("to", ["the same", "another", "a file"])
+@pytest.mark.parametrize("grad_req", ["add", "write"])
+def test_gradients_that_wait_for_their_step_are_kept(grad_req, to, tmp_path):
+    net, trainer = made(grad_req=grad_req)
     for parameter in net.collect_params().values():
-        parameter.zero_grad()
-    X = mx.nd.ones((2, 4))
-    with autograd.record():
-        net(X).sum().backward()
-    gradient = net[0].weight.grad().asnumpy()
-    assert np.abs(gradient).sum() >= 0
-    with preserved(net, trainer):
+        if parameter.grad_req != "null":
+            parameter.zero_grad()
+    X = mx.nd.array(np.random.default_rng(0).normal(size=(4, 4)))
+
+    def backward(scale):
         with autograd.record():
-            net(2 * X).sum().backward()
+            loss = (net(scale * X) ** 2).sum()
+        loss.backward()
+        mx.nd.waitall()
+
+    def gradients(of):
+        return {
+            name: p.grad().asnumpy() for name, p in of._collect_params_with_prefix().items() if p.grad_req != "null"
+        }
+
+    backward(1)
+    backward(3)
+    waiting, other, other_trainer = gradients(net), net, trainer
+    assert min(np.abs(gradient).sum() for gradient in waiting.values()) > 0
+    if to == "the same":
+        with preserved(net, trainer):
+            backward(7)
+            trainer.step(1)
+            assert not np.array_equal(gradients(net)["0.weight"], waiting["0.weight"])
+    else:
+        other, other_trainer = made(grad_req=grad_req)
+        save(tmp_path / "s.npz", net, trainer)
+        load(tmp_path / "s.npz", other, other_trainer) if to == "a file" else restore(
+            capture(net, trainer), other, other_trainer
+        )
+    for name, gradient in gradients(other).items():
+        np.testing.assert_array_equal(gradient, waiting[name], err_msg=name)
+    before = other[0].weight.data().asnumpy()
+    other_trainer.step(1)  # raises where the gradients no longer count as fresh
+    np.testing.assert_array_equal(other[0].weight.data().asnumpy(), before - np.float32(0.01) * waiting["0.weight"])
+    with pytest.raises(UserWarning, match="has not been updated by backward"):
+        other_trainer.step(1)
+
+
+def test_gradients_that_a_step_has_used_are_not_used_again():
+    net, trainer = made()
+    work(net, trainer, 0, 1)
+    with preserved(net, trainer), autograd.record():
+        net(mx.nd.ones((2, 4))).sum().backward()
+    with pytest.raises(UserWarning, match="has not been updated by backward"):
         trainer.step(1)
-    np.testing.assert_array_equal(net[0].weight.grad().asnumpy(), gradient)
-    trainer.step(1)  # raises where the gradients no longer count as fresh
 
 
 def test_mxnets_own_scheduler_is_put_back_with_its_state():

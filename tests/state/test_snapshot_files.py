@@ -215,11 +215,10 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     work(net, trainer, 0, 1)
     save(tmp_path / "s.npz", net, trainer)
     before = (tmp_path / "s.npz").read_bytes()
-    with pytest.raises(RecordError, match="cannot write a object"):
-        save(tmp_path / "s.npz", net, trainer, {"x": 1}) or trainer.optimizer.__dict__.update(odd=object()) or save(
-            tmp_path / "s.npz", net, trainer
-        )
-    assert (tmp_path / "s.npz").read_bytes()[:2] == before[:2] == b"PK"
+    trainer.optimizer.odd = object()
+    with pytest.raises(RecordError, match=r"a object .*optimizer\.odd"):
+        save(tmp_path / "s.npz", net, trainer)
+    assert (tmp_path / "s.npz").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["s.npz"]
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):

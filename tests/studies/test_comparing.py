@@ -1,10 +1,11 @@
 """``compare`` on nets of one's own, the statistics of a grid, and the talk's table of runs."""
 
+import mxnet as mx
 import numpy as np
 import pytest
 from mxnet import gluon
 
-from gluon_lr import ConstantScheduler, CosineScheduler, compare
+from gluon_lr import ConstantScheduler, CosineScheduler, WarmupScheduler, compare
 from gluon_lr.analysis.measures import best_epoch, score
 from gluon_lr.analysis.selection import at_best_rate, best_rate, cells
 from gluon_lr.data import ArrayBatches
@@ -75,30 +76,14 @@ def test_records_of_other_data_are_refused_though_the_function_reads_the_same(tm
     compare(small_net, resized, SCHEDULES, **one)
     compare(small_net, resized, SCHEDULES, **one)
     monkeypatch.setitem(globals(), "SIZE", 48)
-    with pytest.raises(RecordError, match=r"made on other data .8 batches of 8.*6 batches of 8.*fresh=True"):
+    with pytest.raises(RecordError, match=r"with other data: 8 batches of 8.*SIZE=64.* → 6 batches of 8.*fresh=True"):
         compare(small_net, resized, SCHEDULES, **one)
     loaders = clouds(0)
     one["out"] = tmp_path / "loaders"
     compare(small_net, loaders, SCHEDULES, **one)
     loaders[1].images[0] += 1
-    with pytest.raises(RecordError, match="made on other data"):
+    with pytest.raises(RecordError, match=r"with other data: 8 batches of 8; 2 batches of 20, contents \w+ → "):
         compare(small_net, loaders, SCHEDULES, **one)
-
-
-def test_other_settings_under_the_same_names_are_refused(tmp_path):
-    one = {"seeds": [0], "epochs": 1, "out": tmp_path, "progress": False}
-    compare(small_net, clouds, {"constant": ConstantScheduler}, **one)
-    with pytest.raises(RecordError, match="settings"):
-        compare(small_net, clouds, {"constant": lambda lr: ConstantScheduler(2 * lr)}, **one)
-
-
-def test_another_net_or_other_data_under_the_same_names_are_refused(tmp_path):
-    one = {"seeds": [0], "epochs": 1, "out": tmp_path, "progress": False}
-    compare(lambda: gluon.nn.Dense(3), clouds, {"constant": ConstantScheduler}, **one)
-    with pytest.raises(RecordError, match="settings"):
-        compare(lambda: gluon.nn.Dense(3, use_bias=False), clouds, {"constant": ConstantScheduler}, **one)
-    with pytest.raises(RecordError, match="settings"):
-        compare(lambda: gluon.nn.Dense(3), lambda seed: clouds(seed), {"constant": ConstantScheduler}, **one)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +92,17 @@ def test_another_net_or_other_data_under_the_same_names_are_refused(tmp_path):
         ({"schedules": {}}, "nothing to compare"),
         ({"seeds": []}, "nothing to compare"),
         ({"lrs": []}, "nothing to compare"),
-        ({"epochs": 0}, "epochs"),
+        ({"epochs": 0}, "epochs is 0: expected at least 1"),
+        ({"epochs": "three"}, r"epochs is 'three' \(str\): expected a whole number"),
+        ({"epochs": 2.5}, r"epochs is 2\.5 \(float\)"),
+        ({"epochs": True}, r"epochs is True \(bool\)"),
+        ({"seeds": 3}, r"seeds is 3 \(int\): expected several, such as seeds=range\(3\)"),
+        ({"seeds": [0, 0.5]}, r"seeds\[1\] is 0\.5 \(float\): expected a whole number"),
+        ({"seeds": [1, 0, 1]}, "seeds has 1 twice"),
+        ({"lrs": 0.1}, r"lrs is 0\.1 \(float\): expected several"),
+        ({"lrs": [-0.1]}, r"lrs\[0\] is -0\.1: expected a finite number"),
+        ({"lrs": [float("nan")]}, r"lrs\[0\] is nan"),
+        ({"lrs": ["fast"]}, r"lrs\[0\] is 'fast' \(str\)"),
         ({"schedules": {"odd": lambda lr: "fast"}}, "odd"),
     ],
 )
@@ -118,10 +113,56 @@ def test_bad_input_is_named(tmp_path, arguments, told):
     assert not (tmp_path / "none").exists()
 
 
-def test_data_of_another_form_are_a_failed_run(tmp_path):
-    found = compare(small_net, [1], {"c": ConstantScheduler}, seeds=[0], epochs=1, out=tmp_path, progress=False)
-    assert found.records[0].status == "failed"
-    assert "another form" in found.records[0].error
+def test_data_of_another_form_are_refused(tmp_path):
+    for data in ([1], lambda seed: [1]):
+        with pytest.raises(UsageError, match=r"data are of another form \(\[1\]\): expected \(train, test\)"):
+            compare(small_net, data, {"c": ConstantScheduler}, seeds=[0], epochs=1, out=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        (
+            CosineScheduler(400, 0.3, final_lr=0.1),
+            r"schedules['mine'] is CosineScheduler(400, 0.3, final_lr=0.1), a schedule: expected a function of the "
+            r"rate; write {'mine': lambda lr: CosineScheduler(400, lr, final_lr=0.1)}",
+        ),
+        (
+            WarmupScheduler(ConstantScheduler(0.3), 5),
+            "write {'mine': lambda lr: WarmupScheduler(ConstantScheduler(lr), 5)}",
+        ),
+        (
+            mx.lr_scheduler.FactorScheduler(7, 0.5, base_lr=0.3),
+            "is FactorScheduler(7, 0.5, base_lr=0.3), a schedule: expected a function of the rate; "
+            "write {'mine': lambda lr: FactorScheduler(7, 0.5, base_lr=lr)}",
+        ),
+        (0.3, "is 0.3, a number: expected a function of the rate; write {'mine': lambda lr: lr} with lrs=[0.3]"),
+        (np.float32(0.5), "is 0.5, a number"),
+        ("cosine", "is 'cosine' (str): expected a function of the rate, such as {'mine': lambda lr: CosineSch"),
+        (lambda: 0.1, "schedules['mine'] does not take a rate"),
+        (CosineScheduler, "is the class CosineScheduler, which takes max_update first: expected a function of the r"),
+    ],
+)
+def test_what_is_no_function_of_the_rate_is_refused_with_the_line_to_write(tmp_path, schedule, told):
+    with pytest.raises(UsageError) as caught:
+        compare(small_net, clouds, {"mine": schedule}, seeds=[0], epochs=1, out=tmp_path / "none", progress=False)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "none").exists()
+
+
+def test_numbers_of_numpy_and_mxnet(tmp_path):
+    one = {"out": tmp_path, "progress": False}
+    found = compare(
+        small_net, clouds, {"constant": ConstantScheduler}, seeds=np.arange(2), lrs=np.array([0.25]),
+        epochs=np.int64(1), optimizer_params={"momentum": np.float64(0.5)}, **one,
+    )  # fmt: skip
+    again = compare(
+        small_net, clouds, {"constant": lambda lr: lr}, seeds=[0, mx.nd.array([1])], lrs=[mx.nd.array([0.25])],
+        epochs=1.0, optimizer_params={"momentum": 0.5}, **one,
+    )  # fmt: skip
+    assert (found.read, found.trained, again.read, again.trained) == (0, 2, 2, 0)
+    assert [r.history for r in again.records] == [r.history for r in found.records]
 
 
 def _cell(schedule, rate, seed, test, valid=None, status="finished"):

@@ -12,6 +12,7 @@ from ...report.tables import Table
 from ..command import command
 from ..options import Options
 from ..study import Study
+from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
 from .report import claims_block, results_block, results_table, write_report
 
@@ -23,7 +24,15 @@ def _specifications(options: Options) -> List[RunSpec]:
 
 
 def _summary(records: Sequence[Record], options: Options) -> Table:
-    return results_table(records, options.choices["reading"])
+    own, others = own_and_committed(records, options.choices["reading"], options.folder)
+    return (
+        answer_table(own, others, options.choices["reading"]) if others else results_table(own, own[0].spec["reading"])
+    )
+
+
+def _words(records: Sequence[Record], options: Options) -> List[str]:
+    own, others = own_and_committed(records, options.choices["reading"], options.folder)
+    return answer_words(own, others, options.quick) if options.folder.resolve() != EVIDENCE else []
 
 
 CHAPTER = Study(
@@ -37,6 +46,7 @@ CHAPTER = Study(
     build=build,
     write_report=write_report,
     summary=_summary,
+    words=_words,
     blocks={"chapter-results": results_block, "chapter-claims": claims_block},
     choices={"reading": (READINGS, "what the schedules count")},
 )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from ...analysis.selection import by_run, read_comparable
-from ...analysis.statistics import prediction_interval
+from ...analysis.statistics import prediction_interval, within
 from ...analysis.verdicts import judge
 from ...experiments.record import Record
 from ...report.figures import draw_training, look, new_figure, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, spread, verdict_table
+from ...report.tables import Table, spread, unjudged, verdict_table
+from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
 from .claims import PUBLISHED, QUANTITIES, claims
 from .experiment import EPOCHS, READINGS, RUNS, drawn_rates
 
@@ -52,6 +54,7 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
         collapsed = sum(r.status == "collapsed" for r in group)
         for (quantity, label), published in zip(QUANTITIES, PUBLISHED[run]):
             values = [r.last(quantity) for r in good]
+            possible = (0.0, math.inf) if quantity.endswith("loss") else (0.0, 1.0)
             rows.append(
                 [
                     run,
@@ -60,7 +63,7 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
                     spread(values, 3),
                     str(len([r for r in group if r.complete])),
                     str(collapsed),
-                    inside(published, values),
+                    inside(published, values, possible),
                 ]
             )
     columns = ["run", "after the last epoch", "published", "reproduced (mean ± 95 %)", "seeds", "collapsed",
@@ -68,9 +71,9 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
     return Table(f"Reading: {reading}", columns, rows)
 
 
-def inside(published: float, values: Sequence[float]) -> str:
+def inside(published: float, values: Sequence[float], possible: Tuple[float, float] = (-math.inf, math.inf)) -> str:
     """Whether a published figure lies in the prediction interval of one more run, with that interval, as text."""
-    interval = prediction_interval(values)
+    interval = within(prediction_interval(values), *possible)
     if interval.n < 2:
         return "needs two seeds"
     answer = "yes" if published in interval else "no"
@@ -109,8 +112,13 @@ def outside_notes(records: Sequence[Record]) -> List[str]:
 
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
-    """The chapter's claims with their verdicts in a reading."""
+    """The chapter's claims with their verdicts in a reading, those that can be judged."""
     return verdict_table(judge(claims(select(records, reading))), f"The chapter's claims, reading: {reading}")
+
+
+def claims_left_out(records: Sequence[Record], reading: str) -> List[str]:
+    """One line on the claims that a reading's trainings cannot judge, where there are any."""
+    return [f"Reading {reading}: {line}" for line in unjudged(judge(claims(select(records, reading))))]
 
 
 def draw_schedules() -> Any:
@@ -185,10 +193,12 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         for reading in readings
     }
     finals = {"finals": draw_finals(records)} if "as-printed" in readings else {}
+    left_out += [line for reading in readings for line in claims_left_out(records, reading)]
     sections = [
+        *(_answer(records, reading, folder, quick) for reading in readings if folder.resolve() != EVIDENCE),
         Section(
             "Published beside reproduced",
-            tables=[results_table(records, r) for r in readings],
+            tables=[results_table(records, r) for r in readings if _seeds(records, r) > 1],
             pictures=save_figures(finals, folder, quick),
         ),
         Section("Three readings of each schedule", THREE_READINGS, pictures=save_figures(figures, folder, quick)),
@@ -196,11 +206,27 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         Section(
             "The chapter's claims",
             ["Differences over common seeds, Student's test, Holm's correction over the eight claims of a reading."],
-            [claims_table(records, reading) for reading in readings],
+            [table for table in (claims_table(records, reading) for reading in readings) if table.rows],
         ),
     ]
     title = "Learning-rate scheduling: the chapter, reproduced"
     return write_report_page(folder, title, records, sections, [*NOTES, *outside_notes(records), *left_out], quick)
+
+
+def _answer(records: Sequence[Record], reading: str, folder: Path, quick: bool) -> Section:
+    """The first thing that a report on trainings of one's own says."""
+    own, others = own_and_committed(records, reading, folder)
+    pictures = {} if quick or not others else {f"yours-{reading}": draw_answer(own, others)}
+    return Section(
+        f"Your trainings, {reading}",
+        answer_words(own, others, quick),
+        [answer_table(own, others, reading)],
+        save_figures(pictures, folder, quick),
+    )
+
+
+def _seeds(records: Sequence[Record], reading: str) -> int:
+    return len({r.spec["seed"] for r in select(records, reading)})
 
 
 def results_block(records: Sequence[Record]) -> str:
@@ -210,5 +236,11 @@ def results_block(records: Sequence[Record]) -> str:
 
 def claims_block(records: Sequence[Record]) -> str:
     """The chapter's claims in every reading that has been trained whole, as the docs show them."""
-    tables = [claims_table(records, reading) for reading in READINGS if len(select(records, reading)) > len(RUNS)]
-    return "\n\n".join(f"**{table.caption}**\n\n{table.markdown()}" for table in tables)
+    tables = [claims_table(records, reading) for reading in READINGS if _whole(records, reading)]
+    lines = [line for reading in READINGS for line in claims_left_out(records, reading) if _whole(records, reading)]
+    return "\n\n".join([*(f"**{table.caption}**\n\n{table.markdown()}" for table in tables), *lines])
+
+
+def _whole(records: Sequence[Record], reading: str) -> bool:
+    """Whether a reading was trained whole, with more than one seed."""
+    return len(select(records, reading)) > len(RUNS)

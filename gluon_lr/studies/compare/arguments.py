@@ -11,6 +11,8 @@ from mxnet.lr_scheduler import LRScheduler
 
 from ...errors import UsageError
 
+_RATES = ("base_lr", "max_lr")  # what schedules call the rate that they are built on
+
 
 def whole_number(value: Any, name: str) -> int:
     """A whole number of Python's, NumPy's or MXNet's, as Python's.
@@ -107,6 +109,13 @@ def require_functions(schedules: Any) -> None:
                 f"{where} is {_told(make)}: expected a function of the rate, such as "
                 f"{{{name!r}: lambda lr: CosineScheduler(400, lr)}}"
             )
+        if isinstance(make, type) and issubclass(make, LRScheduler):
+            first = next(iter(inspect.signature(make).parameters), "nothing")
+            if first not in _RATES:
+                raise UsageError(
+                    f"{where} is the class {make.__name__}, which takes {first} first: expected a function of the "
+                    f"rate; write {{{name!r}: lambda lr: {make.__name__}(…, base_lr=lr)}}"
+                )
         if isinstance(make, LRScheduler):
             raise UsageError(
                 f"{where} is {_call(make)}, a schedule: expected a function of the rate; write "
@@ -120,10 +129,11 @@ def _call(schedule: Any, rate: str = "") -> str:
     positional = True
     for name, parameter in inspect.signature(type(schedule)).parameters.items():
         value = getattr(schedule, name, parameter.default)
-        is_rate = rate and name in ("base_lr", "max_lr")
+        is_rate = rate and name in _RATES
         if not is_rate and (value is parameter.default or repr(value) == repr(parameter.default)):
             positional = False
             continue
         text = rate if is_rate else _call(value, rate) if isinstance(value, LRScheduler) else repr(value)
         arguments.append(text if positional else f"{name}={text}")
+        positional = positional and name != "base_lr"
     return f"{type(schedule).__name__}({', '.join(arguments)})"

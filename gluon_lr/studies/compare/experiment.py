@@ -208,16 +208,18 @@ def _build(
     """What one run of a comparison trains."""
     from mxnet import gluon, init
 
-    from ...data.forms import shards
+    from ...data.forms import call, shards, unpack_pair
+    from ...state.private import is_deferred, is_initialized
 
     train_iter, valid_iter, test_iter = loaders(given.data, spec.seed)
     net = given.make_net()
     for parameter in net.collect_params().values():
-        if parameter._data is None and not parameter._deferred_init:
+        if not is_initialized(parameter) and not is_deferred(parameter):
             parameter.initialize(default_init=init.Xavier(), ctx=ctx)
     net.collect_params().reset_ctx(ctx)
-    X, _ = shards(next(iter(test_iter)), [ctx])[0]
-    classes = net(X[:1]).shape[-1]
+    inputs, _ = shards(unpack_pair(next(iter(test_iter))), [ctx])[0]
+    output = call(net, inputs)
+    classes = 10 if isinstance(output, (list, tuple)) else max(2, output.shape[-1])
     scheduler = _scheduler(given.schedules, spec.settings["schedule"], spec.settings["rate"])
     return Ingredients(
         net,

@@ -52,13 +52,11 @@ def loaders(data: Data, seed: int) -> Tuple[Any, Any, Any]:
             f"data are of another form ({_line(repr(made))}): expected (train, test) or (train, validation, test) "
             "batches, or a function of the seed that gives them"
         )
-    train_iter, test_iter = copy.copy(made[0]), made[-1]
-    if not callable(data):
-        if hasattr(train_iter, "seed"):
-            train_iter.seed = seed
-        if hasattr(train_iter, "epoch"):
-            train_iter.epoch = 0
-    return train_iter, made[1] if len(made) == 3 else None, test_iter
+    train_iter = made[0]
+    if not callable(data) and hasattr(train_iter, "seed"):
+        train_iter = copy.copy(train_iter)
+        train_iter.seed, train_iter.epoch = seed, 0
+    return train_iter, made[1] if len(made) == 3 else None, made[-1]
 
 
 class Identities:

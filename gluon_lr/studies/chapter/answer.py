@@ -1,0 +1,192 @@
+"""What a run of one's own says at once: beside the published figures and the trainings that the repository holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ...analysis.selection import by_run
+from ...experiments.record import Record
+from ...experiments.store import Store
+from ...report.figures import look, new_figure
+from ...report.tables import Table
+from .claims import PUBLISHED, QUANTITIES
+from .experiment import EPOCHS, RUNS
+
+EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
+
+
+def committed(reading: str, folder: Path = EVIDENCE) -> List[Record]:
+    """The complete trainings of a reading that a clone of the repository holds; none where there is no clone."""
+    records = [r for r in Store(folder).records() if r.spec["reading"] == reading and r.complete]
+    return sorted(records, key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+
+
+def same_bits(own: Record, others: Sequence[Record]) -> Optional[bool]:
+    """Whether a training equals the committed one of its run and seed in every number but time; None without one."""
+    for other in others:
+        if (other.spec["run"], other.spec["seed"]) == (own.spec["run"], own.spec["seed"]):
+            if other.spec["epochs"] != own.spec["epochs"] or other.spec["limit"] != own.spec["limit"]:
+                return None
+            mine, theirs = ({k: v for k, v in r.history.items() if k != "seconds"} for r in (own, other))
+            return mine == theirs
+    return None
+
+
+def place(value: float, others: Sequence[float]) -> str:
+    """Where a value lies among others, in words.
+
+    Example:
+        >>> place(0.3, [0.1, 0.2, 0.4]), place(0.5, [0.1, 0.2]), place(0.0, [0.1])
+        ('above 2 of 3', 'above all 2', 'below all 1')
+    """
+    if not others:
+        return "–"
+    below = sum(other < value for other in others)
+    if below == len(others):
+        return f"above all {below}"
+    return f"above {below} of {len(others)}" if below else f"below all {len(others)}"
+
+
+def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) -> Table:
+    """Published, yours, and the committed trainings, a line a run and figure; collapsed trainings are told apart."""
+    rows, groups = [], by_run(others)
+    for run, mine in by_run(own).items():
+        whole = groups.get(run, [])
+        finished = [r for r in whole if r.status == "finished"]
+        for (quantity, label), published in zip(QUANTITIES, PUBLISHED[run]):
+            values = [r.last(quantity) for r in finished]
+            among = f"{np.mean(values):.3f} ({min(values):.3f} … {max(values):.3f})" if values else "–"
+            yours = ", ".join(_figure(r, quantity) for r in mine)
+            rows.append(
+                [
+                    run,
+                    label,
+                    f"{published:.3f}",
+                    yours,
+                    among,
+                    f"{len(whole) - len(finished)} of {len(whole)}",
+                    place(published, values),
+                    ", ".join(_place(r, quantity, values) for r in mine),
+                ]
+            )
+    columns = [
+        *("run", "after the last epoch", "published", "yours", "committed: mean (least … greatest)"),
+        *("committed, collapsed", "published lies", "yours lies"),
+    ]
+    return Table(f"Published, yours and the committed trainings; reading: {reading}", columns, rows)
+
+
+def _place(record: Record, quantity: str, values: Sequence[float]) -> str:
+    if record.spec["epochs"] != EPOCHS or record.spec["limit"] is not None:
+        return "no comparison"
+    return place(record.last(quantity), values) if record.status == "finished" else record.status
+
+
+def _figure(record: Record, quantity: str) -> str:
+    collapsed = " (collapsed)" if record.status == "collapsed" else ""
+    return f"{record.last(quantity):.3f}{collapsed}" if record.complete else record.status
+
+
+def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = False) -> List[str]:
+    """The result in words: one paragraph on your trainings, one on their bits."""
+    if quick:
+        return [
+            "This was a quick run: a slice of the data and a few epochs. Its figures show that everything works; they "
+            "are no comparison with the book's. Leave --quick out for that: it takes seven minutes on two cores."
+        ]
+    done = [r for r in own if r.complete]
+    if not done:
+        return ["No training has come to its end."]
+    if not others:
+        return [
+            "The committed trainings are in the project's repository: run this in a clone to see yours beside them."
+        ]
+    short = sorted({r.epochs for r in done if r.spec["epochs"] != EPOCHS})
+    if short:
+        return [f"Your trainings have {short[0]} epochs, the book's {EPOCHS}: their figures do not compare."]
+    inside, figures, outside = 0, 0, []
+    groups = by_run(others)
+    for record in done:
+        finished = [r for r in groups.get(record.spec["run"], []) if r.status == "finished"]
+        if record.status != "finished" or not finished:
+            continue
+        for quantity, label in QUANTITIES:
+            values = [r.last(quantity) for r in finished]
+            figures += 1
+            if min(values) <= record.last(quantity) <= max(values):
+                inside += 1
+            else:
+                outside.append(f"{record.spec['run']}'s {label}")
+    words = []
+    if figures:
+        text = f"Of your {figures} last figures {inside} lie within the range of the committed trainings"
+        words.append(text + (f"; outside: {', '.join(outside)}." if outside else "."))
+    words += [_on_collapse(run, mine, groups.get(run, [])) for run, mine in by_run(done).items() if _collapsed(mine)]
+    return [" ".join(words), _on_bits(done, others)] if words else [_on_bits(done, others)]
+
+
+def _collapsed(records: Sequence[Record]) -> int:
+    return sum(r.status == "collapsed" for r in records)
+
+
+def _on_collapse(run: str, mine: Sequence[Record], whole: Sequence[Record]) -> str:
+    how_many = "Your training" if len(mine) == 1 else f"{_collapsed(mine)} of your {len(mine)} trainings"
+    return (
+        f"{how_many} of {run} collapsed to guessing, as {_collapsed(whole)} of the {len(whole)} committed ones did: at "
+        "this rate that is one of the outcomes, not a mistake of yours."
+    )
+
+
+def _on_bits(done: Sequence[Record], others: Sequence[Record]) -> str:
+    found: Dict[str, bool] = {}
+    for record in done:
+        same = same_bits(record, others)
+        if same is not None:
+            found[f"{record.spec['run']}, seed {record.spec['seed']}"] = same
+    if not found:
+        return "No committed training has these seeds, so there is none to equal to the last bit."
+    equal, apart = [n for n, same in found.items() if same], [n for n, same in found.items() if not same]
+    if not apart:
+        return f"All {len(equal)} equal the committed trainings of the same seeds in every epoch, to the last bit."
+    if not equal:
+        return (
+            "None equals the committed training of its seed to the last bit: another processor, thread count or "
+            "version rounds otherwise, and at these rates rounding grows into other trainings."
+        )
+    return f"{len(equal)} equal the committed trainings to the last bit; {', '.join(apart)} differ by rounding."
+
+
+def draw_answer(own: Sequence[Record], others: Sequence[Record]) -> Any:
+    """Your curves over the committed ones, a row a quantity and a column a run; the published figure as a cross."""
+    mine, theirs = by_run(own), by_run(others)
+    names = [name for name in RUNS if name in mine]
+    figure, axes = new_figure(len(QUANTITIES), len(names), width=2.3 * len(names) + 0.6, height=2.0, sharex=True)
+    for column, name in zip(axes.T, names):
+        for ax, (quantity, label), published in zip(column, QUANTITIES, PUBLISHED[name]):
+            for record in theirs.get(name, []):
+                ax.plot(_epochs(record), record.history[quantity], color="0.75", lw=0.8)
+            for record in mine[name]:
+                ax.plot(_epochs(record), record.history[quantity], lw=1.6, **{**look(name), "marker": ""})
+            ax.plot([EPOCHS], [published], "x", color="red", ms=7, mew=2)
+            ax.grid(alpha=0.3)
+            if column is axes.T[0]:
+                ax.set_ylabel(label)
+        column[0].set_title(name, fontsize=9)
+        column[-1].set_xlabel("epoch")
+    figure.suptitle("yours in colour, the committed trainings grey, the published figure a red cross", fontsize=9)
+    return figure
+
+
+def _epochs(record: Record) -> range:
+    return range(1, record.epochs + 1)
+
+
+def own_and_committed(records: Sequence[Record], reading: str, folder: Path) -> Tuple[List[Record], List[Record]]:
+    """The records of a reading, and the committed ones beside them; none where ``folder`` is their own."""
+    own = sorted(
+        (r for r in records if r.spec["reading"] == reading), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"])
+    )
+    return own, [] if folder.resolve() == EVIDENCE else committed(reading)

@@ -1,0 +1,159 @@
+"""Trainings judged by a number of one's own, and claims of one's own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gluon_lr import ConstantScheduler, compare
+from gluon_lr.analysis.measures import ACCURACY, score_of
+from gluon_lr.analysis.selection import at_best_rate
+from gluon_lr.analysis.verdicts import judge
+from gluon_lr.errors import UsageError
+from gluon_lr.experiments.record import Record, read_record, write_record
+from gluon_lr.experiments.store import Store
+from gluon_lr.report.grids import draw_rates
+from gluon_lr.report.tables import pairs_table, rates_table, schedules_table
+from gluon_lr.studies.compare import Comparison
+from gluon_lr.studies.compare.report import write_report
+
+
+def record(schedule, rate, seed, loss, acc=(0.5, 0.5), status="finished", **lists):
+    spec = {"run": f"{schedule}@{rate:g}", "seed": seed, "limit": None, "reading": "per-update", "epochs": len(loss),
+            "settings": {"schedule": schedule, "rate": rate}}  # fmt: skip
+    history = {"train_loss": list(loss), "test_loss": list(loss), "test_acc": list(acc), **lists}
+    return Record(spec, status, history, {}, {}, 1.0)
+
+
+def found(records, score=ACCURACY):
+    return Comparison(records, Path("nowhere"), Path("nowhere/report.html"), len(records), 0, score)
+
+
+def two_arms(seeds=6):
+    """``fast`` is lower early on, ``slow`` at the end; at the rate 1 both are hopeless."""
+    records = []
+    for seed in range(seeds):
+        noise = 0.01 * np.sin(seed)
+        records.append(record("fast", 0.1, seed, [0.5 + noise, 0.4 + 2 * noise, 0.4]))
+        records.append(record("slow", 0.1, seed, [0.9, 0.6 - noise, 0.2 + noise]))
+        records.append(record("fast", 1.0, seed, [9.0, 9.0, 9.0]))
+        records.append(record("slow", 1.0, seed, [np.inf, np.nan], status="collapsed"))
+    return records
+
+
+def test_a_name_of_the_history_is_its_best_value():
+    loss = score_of("test_loss")
+    one = record("a", 0.1, 0, [0.7, 0.3, 0.5])
+    assert (loss.name, loss.larger_is_better, loss.epoch(one), loss.measure(one)) == ("test loss", False, 1, 0.3)
+    assert score_of("test_loss", larger_is_better=True).measure(one) == 0.7
+    assert score_of("valid_acc").name == "validation accuracy"
+    assert score_of("valid_acc").larger_is_better
+
+
+def test_the_epoch_and_the_rate_are_chosen_on_validation_data_where_there_are_some():
+    one = record("a", 0.1, 0, [0.7, 0.3, 0.5], valid_loss=[0.4, 0.5, 0.2])
+    loss = score_of("test_loss")
+    assert (loss.epoch(one), loss.measure(one), loss.choice(one)) == (2, 0.5, 0.2)
+    other = record("a", 0.2, 0, [0.1], valid_loss=[0.3])
+    assert at_best_rate([one, other], loss) == {"a": {0: 0.5}}
+    assert at_best_rate([record("a", 0.1, 0, [0.3]), record("a", 0.2, 0, [0.1])], loss) == {"a": {0: 0.1}}
+
+
+def test_tables_and_figures_say_what_they_show():
+    records, loss = two_arms(), score_of("test_loss")
+    table = schedules_table(records, "", loss)
+    assert table.columns[2:4] == ["test loss there", "best epoch"]
+    assert [row[0] for row in table.rows] == ["slow", "fast"], "the smaller loss first"
+    assert [row[1] for row in table.rows] == ["0.1", "0.1"], "not the rate with the greatest loss"
+    (pair,) = pairs_table(records, "", loss).rows
+    assert pair[0] == "slow − fast"
+    assert pair[1].startswith("-0.1")
+    assert pair[3] == "better"
+    assert pairs_table(records, "", loss).columns[1] == "difference of test loss (95 %)"
+    assert rates_table(records, "", loss).rows[1][2] == "– (6 of 6 collapsed; 6 without a finite number left out)"
+    assert draw_rates(records, by=loss).axes[0].get_ylabel() == "test loss at the best epoch"
+    assert draw_rates(records).axes[0].get_ylabel() == "test accuracy at the best epoch"
+    assert schedules_table(records, "").columns[2] == "test accuracy there"
+
+
+def first_epoch(history):
+    return history["test_loss"][0]
+
+
+def test_a_function_of_the_history_judges():
+    by = score_of(first_epoch, larger_is_better=False)
+    table = schedules_table(two_arms(), "", by)
+    assert table.columns == ["schedule", "best rate", "first_epoch there", "seeds", "collapsed, all rates"]
+    assert [row[0] for row in table.rows] == ["fast", "slow"]
+    assert draw_rates(two_arms(), by=by).axes[0].get_ylabel() == "first_epoch"
+    with pytest.raises(UsageError, match=r"score failed on fast@0\.1, seed 0 \(KeyError: 'loss'\).*its lists are"):
+        schedules_table(two_arms(), "", score_of(lambda history: history["loss"][0]))
+    with pytest.raises(UsageError, match=r"the history has no 'valid_loss': expected one of test_acc, test_loss"):
+        schedules_table(two_arms(), "", score_of("valid_loss"))
+
+
+def test_claims_of_ones_own():
+    comparison = found(two_arms(), score_of("test_loss"))
+    early = comparison.claim("fast is faster", "fast", "slow", first_epoch, larger_is_better=False)
+    assert early.verdict == "supported"
+    assert early.test.difference.mean == pytest.approx(0.4, abs=0.02)
+    assert early.claim.measure == "first_epoch, slow at 0.1 less fast at 0.1"
+    late = comparison.claim("fast is better", "fast", "slow")
+    assert late.verdict == "not supported"
+    assert late.claim.measure == "test loss, slow at 0.1 less fast at 0.1"
+    assert comparison.claim("the other way", "slow", "fast").verdict == "supported"
+    assert comparison.claim("none", "fast", "slow", lambda history: history["test_acc"][-1]).verdict == (
+        "not resolved at 6 seeds"
+    )
+    together = judge([early.claim, late.claim])
+    assert [verdict.verdict for verdict in together] == ["supported", "not supported"]
+    assert together[0].test.p_corrected > early.test.p_corrected or early.test.p_corrected < 1e-9
+    with pytest.raises(UsageError, match="no schedule 'medium' was trained here: expected one of 'fast', 'slow'"):
+        comparison.claim("", "medium", "slow")
+
+
+def test_trainings_without_a_finite_number_are_left_out_of_a_claim_and_counted():
+    records = [record("a", 0.1, s, [0.3 + 0.01 * s]) for s in range(4)]
+    records += [record("b", 0.1, s, [0.5 - 0.01 * s]) for s in range(3)]
+    records.append(record("b", 0.1, 3, [np.nan], status="collapsed"))
+    verdict = found(records, score_of("test_loss")).claim("a beats b", "a", "b")
+    assert verdict.test.difference.n == 3
+    assert verdict.claim.measure.endswith("; 1 seed without a finite number left out")
+
+
+def test_compare_takes_a_score(tmp_path):
+    from test_comparing import SCHEDULES, clouds, small_net
+
+    one = {"seeds": [0, 1], "lrs": [0.1, 0.3], "epochs": 2, "out": tmp_path, "progress": False}
+    by_loss = compare(small_net, clouds, SCHEDULES, score="test_loss", **one)
+    least = [min(r.history["test_loss"]) for r in by_loss.records if r.spec["settings"]["schedule"] == "constant"]
+    shown = {row[0]: float(row[2].split(" ")[0]) for row in by_loss.table().rows}
+    assert shown["constant"] == pytest.approx(min(np.mean(least[:2]), np.mean(least[2:])), abs=1e-4)
+    page = by_loss.report.read_text()
+    assert "test loss there" in page
+    assert "Each schedule at its best rate, test loss at the best epoch" in page
+    by_gain = compare(small_net, clouds, SCHEDULES, score=lambda h: h["train_loss"][0] - h["train_loss"][-1], **one)
+    assert (by_gain.read, by_gain.trained) == (8, 0), "another score trained anew"
+    assert by_gain.table().columns[2] == "score (a lambda) there"
+    assert by_gain.claim("constant learns more", "constant", "cosine").test.difference.n == 2
+    assert compare(small_net, clouds, SCHEDULES, **one).table().columns[2] == "test accuracy there"
+
+
+def test_a_score_that_no_history_has_is_refused_before_anything_is_trained(tmp_path):
+    from test_comparing import clouds, small_net
+
+    with pytest.raises(UsageError, match="score is 'test_los': expected a function of the history, or one of"):
+        compare(small_net, clouds, {"c": ConstantScheduler}, score="test_los", out=tmp_path / "none", progress=False)
+    assert not (tmp_path / "none").exists()
+
+
+COMMITTED = Path(__file__).resolve().parents[2] / "chapter_runs"
+
+
+@pytest.mark.parametrize("folder", ["compare", "exercises/larger"])
+def test_the_committed_records_of_an_earlier_version_still_make_their_report(tmp_path, folder):
+    for path in Store(COMMITTED / folder).paths():
+        write_record(tmp_path / "runs" / path.name, read_record(path))
+    page = write_report(tmp_path, Store(tmp_path).records())
+    assert page.read_text().count("data:image/png") == 2
+    assert (tmp_path / "results.csv").read_text().count("\n") == len(Store(COMMITTED / folder).paths()) + 1

@@ -46,7 +46,8 @@ class Scheduler(LRScheduler):
         return super().__new__(cls)
 
     def __init__(self) -> None:
-        """LRScheduler's arguments belong to its own subclasses: here each schedule says what it takes."""
+        """Make the schedule of the arguments that its class describes, and check them."""
+        # LRScheduler's own arguments belong to MXNet's subclasses.
 
     def __call__(self, num_update: float) -> float:
         """The rate after ``num_update`` updates (or whatever the schedule's t counts); nothing is changed."""

@@ -53,7 +53,7 @@ class WarmupScheduler(Scheduler):
         choice(self, "mode", ("linear", "constant", "cosine", "exponential"))
         require(
             self.mode != "exponential" or self.begin_lr > 0,
-            "WarmupScheduler: begin_lr is 0: expected more than 0 where mode is exponential",
+            f"WarmupScheduler: begin_lr is {self.begin_lr}: expected more than 0 where mode is exponential",
         )
         self.__dict__["_target"] = self.schedule(0)
 

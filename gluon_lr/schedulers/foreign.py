@@ -11,7 +11,7 @@ from mxnet.lr_scheduler import LRScheduler
 from ..errors import UsageError
 from .arguments import named, plain
 from .base import Scheduler
-from .mxnets import _InAnyOrder, in_any_order
+from .mxnets import InAnyOrder, in_any_order
 from .policies import ConstantScheduler, FunctionScheduler
 from .purity import (
     ARRAYS,
@@ -26,7 +26,8 @@ from .purity import (
     watches,
 )
 
-_PROBED = 200  # a schedule that counts its calls is found out within so many
+# A schedule that counts its calls gives another rate at one of these when it is asked for all t before.
+_COMPARED = (3, 10, 30, 100, 199)
 
 
 @dataclass(eq=False)
@@ -64,7 +65,8 @@ class ForeignScheduler(Scheduler):
         self._prepare()
 
     def __call__(self, num_update: float) -> float:
-        return float(self._rate(num_update if num_update > 0 else 0))
+        rate = self._rate(num_update if num_update > 0 else 0)
+        return rate if type(rate) is float else float(plain(rate))
 
     def _prepare(self) -> None:
         self.__dict__["_rate"] = _unchanging(self.scheduler)
@@ -97,19 +99,17 @@ def independent(scheduler: Any) -> Any:
     Raises:
         UsageError: something in it cannot be copied.
     """
-    twin = in_any_order(scheduler)
-    if twin is not None:
-        return twin
     originals = list(reachable(scheduler))
-    memo: Dict[int, Any] = {}
     for one in originals:
-        twin = in_any_order(one)
-        if twin is not None:
-            memo[id(one)] = twin
-        elif isinstance(one, FUNCTIONS):
+        if isinstance(one, FUNCTIONS):
             refuse_unsteady(one)
+    mxnets = {id(one): (one, in_any_order(one)) for one in originals}
+    memo: Dict[int, Any] = {key: ours for key, (_, ours) in mxnets.items() if ours is not None}
     kind = type(scheduler).__name__
     try:
+        for theirs, ours in mxnets.values():
+            if ours is not None:
+                vars(ours).update(copy.deepcopy(vars(theirs), memo))
         copied = copy.deepcopy(scheduler, memo)
     except Exception as error:
         reason = " ".join(str(error).split())
@@ -138,7 +138,7 @@ def _refuse_counting(scheduler: Any) -> None:
         UsageError: it does, or fails at t = 1, or returns no number.
     """
     kind = type(scheduler).__name__
-    asked = copy.deepcopy(scheduler)
+    asked = _quiet_copy(scheduler)
     try:
         first, again = plain(asked(1)), plain(asked(1))
     except Exception as error:
@@ -147,12 +147,10 @@ def _refuse_counting(scheduler: Any) -> None:
     if isinstance(first, bool) or not isinstance(first, (int, float)) or first != first:
         raise UsageError(f"{kind} returned {named(first)} for t = 1: expected a number")
     differs = 1 if first != again else None
-    if differs is None and not isinstance(scheduler, _InAnyOrder):
+    if differs is None and not is_leaf(scheduler):
         try:
-            rates = [asked(t) for t in range(2, _PROBED)]
-            differs = next(
-                (t for t in (3, 10, 30, 100, _PROBED - 1) if copy.deepcopy(scheduler)(t) != rates[t - 2]), None
-            )
+            rates = [asked(t) for t in range(2, _COMPARED[-1] + 1)]
+            differs = next((t for t in _COMPARED if _quiet_copy(scheduler)(t) != rates[t - 2]), None)
         except Exception:  # it may know no rate so far out
             differs = None
     if differs is not None:
@@ -160,6 +158,15 @@ def _refuse_counting(scheduler: Any) -> None:
             f"{kind} gives another rate for t = {differs} when it was called before, so that it counts its calls: "
             f"expected a rate that follows from t alone"
         )
+
+
+def _quiet_copy(scheduler: Any) -> Any:
+    """A copy that logs no drop."""
+    copied = copy.deepcopy(scheduler)
+    for one in reachable(copied):
+        if isinstance(one, InAnyOrder):
+            one.memory.logged = 2**63
+    return copied
 
 
 def _unchanging(scheduler: Any) -> Callable[[float], Any]:
@@ -217,6 +224,8 @@ def pure(schedule: Any) -> Scheduler:
         ConstantScheduler(base_lr=0.1)
     """
     if isinstance(schedule, Scheduler):
+        if getattr(type(schedule), "live", None) is True:
+            refuse_watching(schedule)
         return schedule
     number = plain(schedule)
     if isinstance(number, (int, float)) and not isinstance(number, bool):

@@ -6,11 +6,12 @@ are asked first beyond their end. These give at every t the rate that MXNet's gi
 
 from __future__ import annotations
 
+import functools
 import logging
 from bisect import bisect_left
 from itertools import accumulate, repeat
 from math import cos, pi
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from mxnet import lr_scheduler
 
@@ -20,19 +21,29 @@ from ..errors import UsageError
 _MULTIPLIED = 1024
 
 
-class _InAnyOrder:
-    """What the four have in common: their state is MXNet's, and nothing of ours is kept in a pickle or a copy."""
+class Memory:
+    """What only makes a scheduler quick and quiet: products made before, and how many drops were logged."""
 
-    def __init__(self, theirs: Any) -> None:
-        self.__dict__.update(
-            {key: list(value) if type(value) is list else value for key, value in vars(theirs).items()}
-        )
-
-    def __getstate__(self) -> Dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if not key.startswith("_seen")}
+    def __init__(self) -> None:
+        self.rates: List[float] = []
+        self.logged = 0
 
 
-class _InSteps(_InAnyOrder):
+class InAnyOrder:
+    """What the four have in common: their attributes are MXNet's, and their memory is in no pickle and no copy."""
+
+    origin: type  # MXNet's class, or the user's subclass of it
+    unchanging = True  # False where a user's subclass has a call of its own
+
+    def state(self) -> Dict[str, Any]:
+        """The attributes of MXNet's object."""
+        return {key: value for key, value in vars(self).items() if key != "memory"}
+
+    def __reduce_ex__(self, protocol: Any) -> Tuple[Any, ...]:
+        return revived, (self.origin, self.state())
+
+
+class _InSteps(InAnyOrder):
     """A rate that drops: ``_drops(t)`` counts the drops up to t, ``_rate(drops)`` is the rate after them."""
 
     def __call__(self, num_update: float) -> float:
@@ -43,13 +54,13 @@ class _InSteps(_InAnyOrder):
             return self.base_lr
         rate = self._rate(drops)
         # Each drop is logged where it is first asked for, in MXNet's place and words.
-        if drops > self.__dict__.get("_seen_drops", 0):
-            self._seen_drops = drops
+        if drops > self.memory.logged:
+            self.memory.logged = drops
             logging.getLogger().info("Update[%d]: Change learning rate to %0.5e", num_update, rate)
         return rate
 
 
-class FactorScheduler(_InSteps, lr_scheduler.FactorScheduler):
+class _Factor(_InSteps, lr_scheduler.FactorScheduler):
     """MXNet's ``FactorScheduler``: a call costs the same at every t."""
 
     def _drops(self, t: float) -> int:
@@ -57,30 +68,29 @@ class FactorScheduler(_InSteps, lr_scheduler.FactorScheduler):
         return int(-((self.count - t) // self.step)) - 1
 
     def _rate(self, drops: int) -> float:
-        rates: Optional[List[float]] = self.__dict__.get("_seen_rates")
-        if rates is None:
+        rates = self.memory.rates
+        if not rates:
             least, factor = self.stop_factor_lr, self.factor
-            steps = accumulate(repeat(self.base_lr, _MULTIPLIED + 1), lambda rate, _: max(rate * factor, least))
-            rates = self._seen_rates = list(steps)
+            rates += accumulate(repeat(self.base_lr, _MULTIPLIED + 1), lambda rate, _: max(rate * factor, least))
         if drops <= _MULTIPLIED:
             return rates[drops]
         return max(rates[-1] * self.factor ** (drops - _MULTIPLIED), self.stop_factor_lr)
 
 
-class MultiFactorScheduler(_InSteps, lr_scheduler.MultiFactorScheduler):
+class _MultiFactor(_InSteps, lr_scheduler.MultiFactorScheduler):
     """MXNet's ``MultiFactorScheduler``."""
 
     def _drops(self, t: float) -> int:
         return bisect_left(self.step, t) - self.cur_step_ind
 
     def _rate(self, drops: int) -> float:
-        rate = self.base_lr
-        for _ in range(drops):
-            rate *= self.factor
-        return rate
+        rates = self.memory.rates
+        if not rates:
+            rates += accumulate(repeat(self.base_lr, len(self.step) + 1), lambda rate, _: rate * self.factor)
+        return rates[drops]
 
 
-class PolyScheduler(_InAnyOrder, lr_scheduler.PolyScheduler):
+class _Poly(InAnyOrder, lr_scheduler.PolyScheduler):
     """MXNet's ``PolyScheduler``."""
 
     def __call__(self, num_update: float) -> float:
@@ -90,7 +100,7 @@ class PolyScheduler(_InAnyOrder, lr_scheduler.PolyScheduler):
         return self.final_lr + (self.base_lr_orig - self.final_lr) * pow(1 - u, self.power)
 
 
-class CosineScheduler(_InAnyOrder, lr_scheduler.CosineScheduler):
+class _Cosine(InAnyOrder, lr_scheduler.CosineScheduler):
     """MXNet's ``CosineScheduler``."""
 
     def __call__(self, num_update: float) -> float:
@@ -100,33 +110,42 @@ class CosineScheduler(_InAnyOrder, lr_scheduler.CosineScheduler):
         return self.final_lr + (self.base_lr_orig - self.final_lr) * (1 + cos(pi * t / self.max_steps)) / 2
 
 
-_TWINS = {
-    getattr(lr_scheduler, kind.__name__).__call__: kind
-    for kind in (FactorScheduler, MultiFactorScheduler, PolyScheduler, CosineScheduler)
-}
+@functools.lru_cache(maxsize=1000)
+def _kind(theirs: type) -> Optional[type]:
+    """The class that stands for MXNet's class ``theirs`` or a subclass of it; None where it is neither."""
+    for ours in (_Factor, _MultiFactor, _Poly, _Cosine):
+        mxnets = ours.__bases__[-1]
+        if issubclass(theirs, mxnets):
+            # Behind a subclass and before MXNet's, so that the subclass's super() finds ours.
+            bases = (ours,) if theirs is mxnets else (theirs, ours)
+            own = {"__module__": theirs.__module__, "origin": theirs, "unchanging": theirs.__call__ is mxnets.__call__}
+            return type(theirs.__name__, bases, own)
+    return None
+
+
+def revived(theirs: type, state: Dict[str, Any]) -> Any:
+    """The object that stands for one of class ``theirs`` with these attributes."""
+    made = object.__new__(_kind(theirs))  # type: ignore[type-var]
+    made.__dict__.update(state, memory=Memory())
+    return made
 
 
 def in_any_order(theirs: Any) -> Optional[Any]:
-    """MXNet's own scheduler ``theirs``, as it is now, to be asked in any order; None where it is no such scheduler.
-
-    A subclass counts where it overrides neither the call nor the warmup.
+    """An object to stand for MXNet's own scheduler ``theirs``, as yet without its attributes; None for other objects.
 
     Raises:
         UsageError: it ends before its warmup does.
     """
-    if not isinstance(theirs, lr_scheduler.LRScheduler) or isinstance(theirs, _InAnyOrder):
-        return theirs if isinstance(theirs, _InAnyOrder) else None
-    twin = _TWINS.get(type(theirs).__call__)
-    if twin is None or type(theirs).get_warmup_lr is not lr_scheduler.LRScheduler.get_warmup_lr:
+    if isinstance(theirs, InAnyOrder) or _kind(type(theirs)) is None:
         return None
-    if issubclass(twin, lr_scheduler.FactorScheduler) and (
-        min(theirs.factor, theirs.base_lr, theirs.stop_factor_lr) < 0
+    if (
+        isinstance(theirs, lr_scheduler.FactorScheduler)
+        and min(theirs.factor, theirs.base_lr, theirs.stop_factor_lr) < 0
     ):
         return None  # a rate that changes its sign is left to MXNet
-    steps = getattr(theirs, "max_steps", 1)
-    if steps <= 0:
+    if getattr(theirs, "max_steps", 1) <= 0:
         raise UsageError(
             f"{type(theirs).__name__}: max_update is {theirs.max_update}: expected more than its warmup_steps, "
             f"{theirs.warmup_steps}, which MXNet counts in"
         )
-    return twin(theirs)
+    return revived(type(theirs), {})

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from .arguments import named, number, require
+from .arguments import named, number, plain, require
 from .base import Scheduler
 from .curves import cosine, linear, progress
 from .purity import refuse_unsteady
@@ -282,7 +282,8 @@ class FunctionScheduler(Scheduler):
         number(self, "length", optional=True, least=0)
 
     def __call__(self, num_update: float) -> float:
-        return float(self.function(num_update if num_update > 0 else 0))
+        rate = self.function(num_update if num_update > 0 else 0)
+        return rate if type(rate) is float else float(plain(rate))
 
 
 @dataclass(unsafe_hash=True)

@@ -20,7 +20,7 @@ from mxnet.ndarray import NDArray
 
 from ..errors import UsageError
 from .base import Scheduler
-from .mxnets import _InAnyOrder
+from .mxnets import InAnyOrder, Memory
 
 # Methods and functions that change what they are given.
 _CHANGING = {
@@ -45,7 +45,7 @@ class Plain:
 
 def is_leaf(value: Any) -> bool:
     """Whether nothing in it can change: numbers, text, classes, and schedules that are pure."""
-    return isinstance(value, (*_LEAVES, Scheduler, _InAnyOrder))
+    return isinstance(value, (*_LEAVES, Scheduler, Memory)) or (isinstance(value, InAnyOrder) and value.unchanging)
 
 
 def is_plain(value: Any) -> bool:
@@ -173,13 +173,10 @@ def watching_method(kind: type) -> Optional[str]:
         if base.__module__.split(".")[0] in ("mxnet", "gluoncv", "gluon_lr", "builtins"):
             continue
         for name, function in vars(base).items():
-            if (
-                isinstance(function, types.FunctionType)
-                and not name.startswith("_")
-                and name not in used
-                and name not in _NOT_WATCHING
-                and _changes(function.__code__)
-            ):
+            if not isinstance(function, types.FunctionType) or name.startswith("_") or name in _NOT_WATCHING:
+                continue
+            own = {helper: functions for helper, functions in _used_by(kind, [name]).items() if helper not in used}
+            if any(_changes(f.__code__) for functions in own.values() for f in functions):
                 return name
     return None
 
@@ -282,7 +279,7 @@ def described(value: Any, within: tuple = ()) -> str:
         return f"{described(value.__self__, inner)}.{value.__name__}"
     # An object with a repr of its own speaks for itself; the others are told by what they hold.
     if type(value).__repr__ is object.__repr__ and not isinstance(value, type):
-        state = value.__getstate__() if isinstance(value, _InAnyOrder) else dict(getattr(value, "__dict__", {}))
+        state = value.state() if isinstance(value, InAnyOrder) else dict(getattr(value, "__dict__", {}))
         state.update({name: getattr(value, name) for name in slots_of(value)})
         items = ", ".join(f"{key}={described(one, inner)}" for key, one in sorted(state.items()))
         return f"{type(value).__name__}({items})"

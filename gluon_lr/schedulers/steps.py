@@ -98,7 +98,8 @@ class PiecewiseConstantScheduler(Scheduler):
         numbers_of(self, "rates", least=0)
         require(
             len(self.rates) == len(self.boundaries) + 1,
-            f"{len(self.boundaries)} boundaries but {len(self.rates)} rates: expected one more rate than boundaries",
+            f"PiecewiseConstantScheduler: boundaries are {len(self.boundaries)} and rates {len(self.rates)}: expected "
+            f"one more rate than boundaries",
         )
         ascending(self, "boundaries")
 

@@ -124,6 +124,11 @@ CURVES = [
     (s.ScaleScheduler(s.LinearScheduler(60, 1.0), 3.0), 3 * (1 - T / 60)),
     (s.ClipScheduler(s.LinearScheduler(60, 1.0), 0.2, 0.7), np.clip(1 - T / 60, 0.2, 0.7)),
     (s.PerEpochScheduler(s.LinearScheduler(10, 1.0), 6), 1 - np.minimum(np.maximum(T - 1, 0) // 6, 10) / 10),
+    (
+        s.PerEpochScheduler(s.WarmupScheduler(s.CosineScheduler(5, 0.4), 3), 4, every="update"),
+        np.where(T < 12, 0.4 * T / 12, 0.2 * (1 + np.cos(np.pi * np.clip((T - 12) / 20, 0, 1)))),
+    ),
+    (s.PerEpochScheduler(s.StepScheduler(2, 0.5, 1.0), 4, every="update"), 0.5 ** (T // 8)),
     (s.PerUpdateScheduler(s.LinearScheduler(100, 1.0), 5), np.maximum(0, 1 - (5 * T + 1) / 100)),
     (s.FunctionScheduler(math.sqrt), np.sqrt(T)),
 ]  # fmt: skip
@@ -197,8 +202,10 @@ def test_laws_of_all_schedules(schedule):
     assert twin.values(70).tolist() == values.tolist()
     assert copy.deepcopy(schedule) == schedule
     assert eval(repr(schedule), vars(s)) == schedule, "repr is not the constructor call"
+    assert {schedule(t) for t in (-0.0, -1e-9, -0.5, -1, -7, -1000.5)} == {schedule(0)}, "moves before its begin"
     if schedule.length is not None:
         end = schedule.length
+        assert len({schedule(end + x) for x in (1, 1.5, 7, 1000)}) == 1, "moves beyond its end"
         far = [schedule(end + x) for x in (1e-9 + end * 1e-12, 1, 10, 1000)]
         assert len(set(far)) == 1 or np.ptp(far) <= 1e-6 * max(far), "moves beyond its end"
 

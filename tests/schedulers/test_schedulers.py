@@ -6,8 +6,11 @@ import pickle
 import mxnet as mx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mxnet import lr_scheduler
 
+from gluon_lr import schedulers as s
 from gluon_lr.errors import UsageError
 from gluon_lr.schedulers import (
     ConstantScheduler,
@@ -136,8 +139,6 @@ def test_an_unknown_run_or_reading_is_named():
 def test_ours_agree_with_mxnets_where_both_have_one():
     """MXNet drops a rate one update after the number it is given, and its factor scheduler begins a factor later than
     the chapter's, which decays at its first call."""
-    from gluon_lr import schedulers as s
-
     t = range(1, 60)
     pairs = [
         (lr_scheduler.CosineScheduler(40, 0.5, 0.01), s.CosineScheduler(40, 0.5, 0.01), 0),
@@ -163,3 +164,48 @@ def test_mxnets_schedulers_stay_at_their_end_though_asked_out_of_order(kind):
     wrapped = pure(make(max_update=10, base_lr=1.0, final_lr=0.1))
     assert [wrapped(t) for t in reversed(range(25))] == in_order[::-1]
     assert wrapped(1000) == in_order[-1] == pytest.approx(0.1)
+
+
+def test_within_epochs_a_warmup_begins_with_the_first_update():
+    """A warmup of two epochs of four updates, then a line down over three, at every update, counted both ways."""
+    shape = s.WarmupScheduler(s.LinearScheduler(3, 0.8, 0.2), warmup=2)
+    by_epoch, by_update = s.PerEpochScheduler(shape, 4), s.PerEpochScheduler(shape, 4, every="update")
+    updates = range(1, 21)
+    assert [by_epoch(t) for t in updates] == pytest.approx([0.0] * 4 + [0.4] * 4 + [0.8] * 4 + [0.6] * 4 + [0.4] * 4)
+    assert [by_update(t) for t in updates] == pytest.approx(
+        [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, *(0.8 - 0.05 * np.arange(1, 13))]
+    )
+    assert (by_epoch.length, by_update.length) == (21, 20)
+    for schedule in (by_epoch, by_update):
+        assert schedule(schedule.length) == pytest.approx(0.2)
+        assert schedule(schedule.length - 1e-6) != schedule(schedule.length)
+    assert by_update(0) == by_epoch(0) == shape(0) == 0
+    assert s.PerEpochScheduler(s.SquareRootScheduler(), 4, every="update").length is None
+    assert s.PerEpochScheduler(s.SquareRootScheduler(), 4).length is None
+    assert s.PerEpochScheduler(s.LinearScheduler(2.5, 1.0), 4, every="update").length == 10
+    assert s.PerEpochScheduler(s.LinearScheduler(2.5, 1.0), 4).length == 13
+    assert s.PerEpochScheduler(shape, 4) == s.PerEpochScheduler(shape, 4, "epoch") != by_update
+
+
+@given(st.integers(1, 1000), st.integers(0, 300))
+def test_the_last_update_of_an_epoch_has_the_next_whole_epochs_rate(n, epoch):
+    shape = s.TimeBasedScheduler(0.5, 1.0)
+    assert s.PerEpochScheduler(shape, n, every="update")((epoch + 1) * n) == shape(epoch + 1)
+    assert (
+        s.PerEpochScheduler(shape, n)(epoch * n + 1) == s.PerEpochScheduler(shape, n)((epoch + 1) * n) == shape(epoch)
+    )
+
+
+def test_a_trainer_warms_up_within_the_first_epoch():
+    net = mx.gluon.nn.Dense(1, in_units=1)
+    net.initialize()
+    schedule = s.PerEpochScheduler(s.WarmupScheduler(0.5, warmup=2), 2, every="update")
+    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"lr_scheduler": schedule})
+    rates = [trainer.learning_rate]
+    for _ in range(5):
+        with mx.autograd.record():
+            value = net(mx.nd.ones((1, 1))).sum()
+        value.backward()
+        trainer.step(1)
+        rates.append(trainer.learning_rate)
+    assert rates == [0, 0.125, 0.25, 0.375, 0.5, 0.5]

@@ -1,0 +1,415 @@
+"""What the arguments of every policy and combinator have to be, and what the words of other libraries lead to."""
+
+import inspect
+import json
+import pickle
+import pydoc
+from fractions import Fraction
+
+import mxnet as mx
+import numpy as np
+import pytest
+from conftest import run_module
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gluon_lr import schedulers as s
+from gluon_lr.errors import UsageError
+from gluon_lr.schedulers.__main__ import NAMES, parse_schedule
+from gluon_lr.schedulers.arguments import checked, plain
+
+# Arguments with which each can be made, and of what kind each argument is: a length or count that is more than 0
+# (length), one that may be 0 (phase), a rate or factor from 0 on (rate), more than 0 (positive), a share (share).
+MADE = {
+    s.ConstantScheduler: {"base_lr": (0.5, "rate")},
+    s.StepScheduler: {"step": (7, "length"), "factor": (0.5, "rate"), "base_lr": (0.5, "rate")},
+    s.MultiStepScheduler: {"steps": ([3, 5], "points"), "factor": (0.5, "rate"), "base_lr": (0.5, "rate")},
+    s.PiecewiseConstantScheduler: {"boundaries": ([3], "points"), "rates": ([0.5, 0.25], "rates")},
+    s.ExponentialScheduler: {"factor": (0.5, "positive"), "base_lr": (0.5, "rate"), "final_lr": (0.25, "rate")},
+    s.FactorScheduler: {"factor": (0.5, "rate"), "stop_factor_lr": (0.125, "rate"), "base_lr": (0.5, "rate")},
+    s.LinearScheduler: {"max_update": (8, "length"), "base_lr": (0.5, "rate"), "final_lr": (0.25, "rate")},
+    s.PolynomialScheduler: {
+        "max_update": (8, "length"), "power": (2, "positive"), "base_lr": (0.5, "rate"), "final_lr": (0.25, "rate"),
+    },
+    s.CosineScheduler: {"max_update": (8, "length"), "base_lr": (0.5, "rate"), "final_lr": (0.25, "rate")},
+    s.TimeBasedScheduler: {"decay": (0.5, "rate"), "base_lr": (0.5, "rate")},
+    s.CompoundingTimeBasedScheduler: {"decay": (0.5, "rate"), "base_lr": (0.5, "rate")},
+    s.SquareRootScheduler: {"lr": (0.5, "rate")},
+    s.InverseSquareRootScheduler: {"warmup": (2, "phase"), "timescale": (4, "length"), "base_lr": (0.5, "rate")},
+    s.CosineWarmRestartsScheduler: {
+        "first_cycle": (8, "length"), "multiplier": (2, "multiplier"), "decay": (0.5, "rate"),
+        "base_lr": (0.5, "rate"), "final_lr": (0.25, "rate"),
+    },
+    s.OneCycleScheduler: {
+        "max_update": (8, "length"), "max_lr": (0.5, "rate"), "initial_divisor": (4, "positive"),
+        "final_divisor": (8, "positive"), "rise": (0.25, "share"),
+    },
+    s.OneCycleMomentumScheduler: {
+        "max_update": (8, "length"), "high": (0.75, "share"), "low": (0.5, "share"), "rise": (0.25, "share"),
+    },
+    s.CyclicScheduler: {
+        "base_lr": (0.25, "rate"), "max_lr": (0.5, "rate"), "up": (4, "phase"), "down": (2, "phase"),
+        "decay": (0.5, "rate"),
+    },
+    s.WarmupStableDecayScheduler: {
+        "warmup": (2, "phase"), "stable": (4, "phase"), "decay": (2, "phase"), "base_lr": (0.5, "rate"),
+        "begin_lr": (0.125, "rate"), "final_lr": (0.25, "rate"),
+    },
+    s.WarmupScheduler: {"schedule": (0.5, "schedule"), "warmup": (4, "phase"), "begin_lr": (0.25, "rate")},
+    s.ChainScheduler: {"schedules": ([0.5, 0.25], "schedules"), "lengths": ([3], "phases")},
+    s.CycleScheduler: {"schedule": (0.5, "schedule"), "period": (4, "length")},
+    s.ScaleScheduler: {"schedule": (0.5, "schedule"), "factor": (2, "rate")},
+    s.ClipScheduler: {"schedule": (0.5, "schedule"), "low": (0.25, "bound"), "high": (1, "upper")},
+    s.PerEpochScheduler: {"schedule": (0.5, "schedule"), "updates_per_epoch": (4, "whole")},
+    s.PerUpdateScheduler: {"schedule": (0.5, "schedule"), "updates_per_epoch": (4, "whole")},
+}  # fmt: skip
+NAN, INF = float("nan"), float("inf")
+NO_NUMBER = ["0.5", True, [0.5, 0.5], 1j, np.array([1.0, 2.0]), np.bool_(True), object]
+NOT_FINITE = [NAN, INF, -INF]
+WRONG = {
+    "rate": [*NO_NUMBER, None, *NOT_FINITE, -1e-9],
+    "phase": [*NO_NUMBER, *NOT_FINITE, -1, -1e-9],
+    "length": [*NO_NUMBER, *NOT_FINITE, 0, 0.0, -1],
+    "positive": [*NO_NUMBER, None, *NOT_FINITE, 0, -1],
+    "share": [*NO_NUMBER, None, *NOT_FINITE, -0.1, 1.1],
+    "multiplier": [*NO_NUMBER, None, *NOT_FINITE, 0.9],
+    "whole": [*NO_NUMBER, None, *NOT_FINITE, 0, -1, 1.5],
+    "bound": [*NO_NUMBER, None, NAN, INF],
+    "upper": [*NO_NUMBER, None, NAN, -INF, -1],
+    "points": [5, "35", None, {3: 1}, ["3"], [3, NAN], [INF], [0, 3], [-1, 3], [5, 3], [3, 3], [True]],
+    "phases": [5, "3", ["3"], [NAN], [INF], [-1], [1, 2], []],
+    "rates": [0.5, "ab", None, [0.5], [0.5, NAN], [0.5, -0.1], [0.5, "x"], [0.5, 0.2, 0.1]],
+    "schedule": ["cosine", None, True, [0.5], -0.5, NAN, s.CosineScheduler, np.array([1.0, 2.0])],
+    "schedules": [0.5, "ab", None, [], [0.5, "x"], [0.5, -1], {1: 0.5}],
+}
+EVERY_ARGUMENT = [
+    (kind, name, value)
+    for kind, arguments in MADE.items()
+    for name, (_, what) in arguments.items()
+    for value in WRONG[what]
+]
+
+
+def given_to(kind, **changed):
+    return kind(**{**{name: value for name, (value, _) in MADE[kind].items()}, **changed})
+
+
+def test_every_schedule_is_tried():
+    assert {kind.__name__ for kind in MADE} == set(NAMES)
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), EVERY_ARGUMENT)
+def test_a_value_that_makes_no_sense_is_refused_in_one_line_that_names_it(kind, name, value):
+    with pytest.raises(UsageError) as caught:
+        given_to(kind, **{name: value})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 250
+    assert "expected" in message or "give" in message
+    if name not in ("schedule", "schedules"):
+        assert f"{kind.__name__}: " in message
+        assert name in message or name in ("low", "high")
+    if isinstance(value, (str, bool)):
+        assert type(value).__name__ in message or repr(value) in message
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda v: np.float32(v) if isinstance(v, float) else np.int64(v),
+        lambda v: np.array(v),
+        lambda v: np.array([v]),
+        lambda v: mx.nd.array([v]),
+        lambda v: mx.np.array(v),
+        lambda v: np.float64(v) if isinstance(v, float) else np.uint8(v),
+        lambda v: Fraction(v),
+    ],
+)
+def test_numbers_of_other_libraries_become_plain_ones(kind, wrap):
+    """All values are powers of two, so that they survive any precision."""
+    plain_one = given_to(kind)
+
+    def wrapped(value):
+        return [wrapped(v) for v in value] if isinstance(value, list) else wrap(value)
+
+    other = given_to(kind, **{name: wrapped(value) for name, (value, _) in MADE[kind].items()})
+    assert other == plain_one
+    assert hash(other) == hash(plain_one)
+    assert pickle.loads(pickle.dumps(other)) == plain_one
+    assert other.values(12).tolist() == plain_one.values(12).tolist()
+    for name, (value, what) in MADE[kind].items():
+        if "schedule" not in what:
+            kept = getattr(other, name)
+            json.dumps(kept)
+            assert {type(item) for item in (kept if isinstance(value, list) else [kept])} <= {int, float}
+    assert "array" not in repr(other)
+    assert "Fraction" not in repr(other)
+
+
+def test_arrays_of_points_and_rates_are_taken_whole():
+    expected = s.PiecewiseConstantScheduler([2, 4], [1.0, 0.5, 0.25])
+    assert s.PiecewiseConstantScheduler(np.array([2, 4]), np.array([1.0, 0.5, 0.25], np.float32)) == expected
+    assert s.PiecewiseConstantScheduler(range(2, 5, 2), mx.nd.array([1.0, 0.5, 0.25])) == expected
+    with pytest.raises(UsageError, match="list of numbers"):
+        s.MultiStepScheduler(np.array([[1, 2]]))
+
+
+def test_whole_numbers_stay_whole():
+    assert repr(s.PerEpochScheduler(0.5, 235.0)) == repr(s.PerEpochScheduler(0.5, 235))
+    assert repr(s.StepScheduler(np.int32(5))) == "StepScheduler(step=5, factor=0.1, base_lr=0.01)"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (
+            lambda: s.CosineScheduler("35", 0.5),
+            "CosineScheduler: max_update is '35' (str): expected a number of more than 0",
+        ),
+        (lambda: s.CosineScheduler(None), "CosineScheduler: max_update is None: expected a number of more than 0"),
+        (
+            lambda: s.CosineScheduler(True),
+            "CosineScheduler: max_update is True (bool): expected a number of more than 0",
+        ),
+        (lambda: s.CosineScheduler(NAN), "CosineScheduler: max_update is nan: expected a finite number of more than 0"),
+        (lambda: s.CosineScheduler(5, base_lr=-1), "CosineScheduler: base_lr is -1: expected a number of at least 0"),
+        (
+            lambda: s.OneCycleScheduler(9, rise=1.5),
+            "OneCycleScheduler: rise is 1.5: expected a number of at least 0 and at most 1",
+        ),
+        (
+            lambda: s.OneCycleScheduler(9, rise=0.6, three_phase=True),
+            "OneCycleScheduler: rise is 0.6: expected a number of at least 0 and at most 0.5",
+        ),
+        (
+            lambda: s.OneCycleMomentumScheduler(9, rise=0.6, three_phase=True),
+            "OneCycleMomentumScheduler: rise is 0.6: expected a number of at least 0 and at most 0.5",
+        ),
+        (
+            lambda: s.OneCycleScheduler(9, curve="cubic"),
+            "OneCycleScheduler: curve is 'cubic' (str): expected one of cosine, linear",
+        ),
+        (
+            lambda: s.OneCycleScheduler(9, three_phase=1),
+            "OneCycleScheduler: three_phase is 1: expected True or False",
+        ),
+        (
+            lambda: s.PerEpochScheduler(0.5, 2.5),
+            "PerEpochScheduler: updates_per_epoch is 2.5: expected a whole number of at least 1",
+        ),
+        (
+            lambda: s.PerEpochScheduler(0.5, 2, "day"),
+            "PerEpochScheduler: every is 'day' (str): expected one of epoch, update",
+        ),
+        (lambda: s.PerEpochScheduler(0.5, 2, 1), "PerEpochScheduler: every is 1: expected one of epoch, update"),
+        (
+            lambda: s.MultiStepScheduler([3, "4"]),
+            "MultiStepScheduler: steps[1] is '4' (str): expected a number of more than 0",
+        ),
+        (
+            lambda: s.MultiStepScheduler([4, 3]),
+            "MultiStepScheduler: steps is [4, 3] (list): expected numbers that ascend",
+        ),
+        (lambda: s.MultiStepScheduler(15), "MultiStepScheduler: steps is 15: expected a list of numbers"),
+        (lambda: s.ClipScheduler(0.5, 2, 1), "ClipScheduler: low is 2: expected at most high, 1"),
+        (
+            lambda: s.CyclicScheduler(up=0, down=0),
+            "CyclicScheduler: up is 0 and down 0: expected one of more than 0",
+        ),
+        (
+            lambda: s.WarmupStableDecayScheduler(0, 0, 0),
+            "WarmupStableDecayScheduler: warmup, stable and decay are all 0: expected one of more than 0",
+        ),
+        (
+            lambda: s.WarmupScheduler(1.0, 5, mode="exponential"),
+            "WarmupScheduler: begin_lr is 0.0: expected more than 0 where mode is exponential",
+        ),
+        (
+            lambda: s.ChainScheduler([1.0, 0.5]),
+            "ChainScheduler: ConstantScheduler(base_lr=1.0) has no length of its own: give lengths",
+        ),
+        (
+            lambda: s.CycleScheduler(s.SquareRootScheduler()),
+            "CycleScheduler: SquareRootScheduler(lr=0.1) has no length: give the period",
+        ),
+        (lambda: s.FunctionScheduler(0.5), "FunctionScheduler: function is 0.5: expected a function of one number"),
+        (lambda: s.FunctionScheduler(abs, -1), "FunctionScheduler: length is -1: expected a number of at least 0"),
+    ],
+)
+def test_messages(make, says):
+    with pytest.raises(UsageError) as caught:
+        make()
+    assert str(caught.value) == says
+
+
+def test_a_long_value_is_cut_short():
+    with pytest.raises(UsageError) as caught:
+        s.CosineScheduler(np.arange(1000.0))
+    assert str(caught.value).startswith("CosineScheduler: max_update is array([")
+    assert "... (ndarray): expected" in str(caught.value)
+
+
+def test_limits_are_where_they_are_said_to_be():
+    for kind, name in ((s.OneCycleScheduler, "rise"), (s.OneCycleMomentumScheduler, "high")):
+        for value in (0, 1):
+            assert getattr(given_to(kind, **{name: value}), name) == value
+    assert s.OneCycleScheduler(8, rise=0.5, three_phase=True)(4) == 0.01
+    assert s.CosineWarmRestartsScheduler(5, 1).multiplier == 1
+    assert s.ClipScheduler(0.5, 0.3, 0.3)(0) == 0.3
+    assert s.ClipScheduler(0.5, high=0)(0) == 0
+    assert s.ClipScheduler(0.5) == s.ClipScheduler(0.5, -INF, INF)
+    for kind, name in ((s.WarmupScheduler, "warmup"), (s.CyclicScheduler, "up"), (s.CyclicScheduler, "down")):
+        assert np.isfinite(given_to(kind, **{name: 0}).values(9)).all()
+    for name in ("warmup", "stable", "decay"):
+        zero = dict.fromkeys(("warmup", "stable", "decay"), 0)
+        zero[name] = 3
+        assert s.WarmupStableDecayScheduler(**zero).length == 3
+    assert s.ChainScheduler([1.0, 0.5], [0])(0) == 0.5
+    assert s.ConstantScheduler(0)(3) == 0
+    assert checked(10**400, "n", above=0) == 10**400
+    with pytest.raises(UsageError, match="less than 1"):
+        checked(1, "share", below=1)
+
+
+@given(st.integers() | st.floats(allow_nan=False))
+def test_plain_numbers_are_left_alone(value):
+    assert plain(value) == value
+    assert type(plain(value)) is type(value)
+    assert plain(np.array(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "ours"),
+    [
+        (s.CosineScheduler, "eta_min", "final_lr"),
+        (s.CosineScheduler, "min_lr", "final_lr"),
+        (s.CosineScheduler, "T_max", "max_update"),
+        (s.CosineScheduler, "total_steps", "max_update"),
+        (s.CosineScheduler, "max_epochs", "max_update"),
+        (s.CosineScheduler, "lr", "base_lr"),
+        (s.CosineScheduler, "learning_rate", "base_lr"),
+        (s.SquareRootScheduler, "base_lr", "lr"),
+        (s.OneCycleScheduler, "lr", "max_lr"),
+        (s.OneCycleScheduler, "total_steps", "max_update"),
+        (s.OneCycleScheduler, "pct_start", "rise"),
+        (s.OneCycleScheduler, "div_factor", "initial_divisor"),
+        (s.OneCycleScheduler, "final_div_factor", "final_divisor"),
+        (s.OneCycleScheduler, "anneal_strategy", "curve"),
+        (s.OneCycleMomentumScheduler, "max_momentum", "high"),
+        (s.OneCycleMomentumScheduler, "base_momentum", "low"),
+        (s.ExponentialScheduler, "gamma", "factor"),
+        (s.StepScheduler, "gamma", "factor"),
+        (s.StepScheduler, "step_size", "step"),
+        (s.StepScheduler, "steps", "step"),
+        (s.MultiStepScheduler, "milestones", "steps"),
+        (s.MultiStepScheduler, "step", "steps"),
+        (s.PiecewiseConstantScheduler, "milestones", "boundaries"),
+        (s.PiecewiseConstantScheduler, "values", "rates"),
+        (s.FactorScheduler, "min_lr", "stop_factor_lr"),
+        (s.CosineWarmRestartsScheduler, "T_0", "first_cycle"),
+        (s.CosineWarmRestartsScheduler, "T_mult", "multiplier"),
+        (s.CyclicScheduler, "step_size_up", "up"),
+        (s.CyclicScheduler, "step_size_down", "down"),
+        (s.CyclicScheduler, "step_size", "up"),
+        (s.CyclicScheduler, "gamma", "decay"),
+        (s.PolynomialScheduler, "pwr", "power"),
+        (s.WarmupScheduler, "warmup_steps", "warmup"),
+        (s.WarmupScheduler, "warmup_epochs", "warmup"),
+        (s.WarmupScheduler, "scheduler", "schedule"),
+        (s.WarmupScheduler, "warmup_begin_lr", "begin_lr"),
+        (s.WarmupScheduler, "warmup_mode", "mode"),
+        (s.WarmupStableDecayScheduler, "warmup_steps", "warmup"),
+        (s.InverseSquareRootScheduler, "num_warmup_steps", "warmup"),
+        (s.ChainScheduler, "schedulers", "schedules"),
+        (s.PerEpochScheduler, "steps_per_epoch", "updates_per_epoch"),
+        (s.ClipScheduler, "min_lr", "low"),
+        (s.FunctionScheduler, "lr_lambda", "function"),
+    ],
+)
+def test_the_words_of_other_libraries_lead_to_ours(kind, word, ours):
+    assert ours in inspect.signature(kind.__init__).parameters
+    with pytest.raises(UsageError) as caught:
+        kind(**{word: 1})
+    assert str(caught.value) == f"{kind.__name__} has no argument {word!r}: it is called {ours} here"
+
+
+def test_other_words_are_answered_with_what_there_is():
+    with pytest.raises(UsageError, match=r"it takes max_update, base_lr, final_lr$"):
+        s.CosineScheduler(10, verbose=True)
+    with pytest.raises(UsageError, match=r"has no argument 'mode': it takes step, factor, base_lr$"):
+        s.StepScheduler(10, mode="min")
+    with pytest.raises(
+        UsageError, match=r"around it, as in WarmupScheduler\(CosineScheduler\(\.\.\.\), warmup=\.\.\.\)"
+    ):
+        s.CosineScheduler(10, warmup_steps=3)
+
+
+def test_a_subclass_of_ones_own_takes_its_own_arguments():
+    class Mine(s.Scheduler):
+        def __init__(self, eta_min):
+            self.eta_min = eta_min
+
+        def __call__(self, num_update):
+            return self.eta_min
+
+    assert Mine(eta_min=0.5)(3) == 0.5
+
+    class Loose(s.CosineScheduler):
+        def __init__(self, **kwargs):
+            super().__init__(kwargs["T_max"])
+
+    assert Loose(T_max=5).max_update == 5
+
+
+def test_help_is_about_the_schedule_and_not_about_mxnets():
+    for name in [*NAMES, "ForeignScheduler", "FunctionScheduler", "Scheduler"]:
+        text = pydoc.plain(pydoc.render_doc(getattr(s, name)))
+        for theirs in ("upper bound of the number of updates", "warmup_begin_lr", "Parameters\n", "must override"):
+            assert theirs not in text, (name, theirs)
+        assert "Methods inherited from mxnet" not in text
+        assert "The rate after ``num_update`` updates" in text
+    with pytest.raises(UsageError, match="WarmupScheduler around it"):
+        s.CosineScheduler(5).get_warmup_lr(1)
+    with pytest.raises(TypeError, match="does not say"):
+        s.Scheduler()(1)
+
+
+def test_values_wants_a_count():
+    assert s.ConstantScheduler(1).values(np.int64(2)).tolist() == [1.0, 1.0]
+    assert s.ConstantScheduler(1).values(0).shape == (0,)
+    for wrong in (-1, 2.5, "3", None):
+        with pytest.raises(UsageError, match="n is"):
+            s.ConstantScheduler(1).values(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "count"),
+    [
+        ("one-cycle", ["max_update=4"], 5),
+        ("cosine", ["max_update=4.5"], 6),
+        ("multi-step", ["steps=[3, 7]"], 8),
+        ("warmup", ["schedule=0.5", "warmup=6"], 7),
+        ("constant", [], 100),
+        ("square-root", [], 100),
+    ],
+)
+def test_a_schedule_is_printed_to_its_end(name, arguments, count):
+    schedule, rates = parse_schedule(name, arguments)
+    assert rates == schedule.values(count).tolist()
+    assert len(parse_schedule(name, arguments, 3)[1]) == 3
+
+
+def test_the_command_prints_a_whole_cycle_and_refuses_an_endless_one():
+    done = run_module("gluon_lr.schedulers", "one-cycle", "max_update=4")
+    assert done.stdout.splitlines()[-1] == f"4,{s.OneCycleScheduler(4)(4)!r}"
+    assert len(done.stdout.splitlines()) == 6
+    for length, ends in (("1e6", True), ("999_999", False)):
+        arguments = [f"max_update={length}"]
+        if ends:
+            with pytest.raises(UsageError, match="--n how many"):
+                parse_schedule("linear", arguments)
+        else:
+            assert len(parse_schedule("linear", arguments)[1]) == 1_000_000
+    with pytest.raises(UsageError, match="it is called final_lr here"):
+        parse_schedule("cosine", ["max_update=4", "eta_min=0"])

@@ -27,7 +27,7 @@ CHAPTER = [
         )
     ),
 ]
-NOTEBOOKS = ["nbclient", "nbformat", "ipykernel"]
+NOTEBOOKS = ["nbclient", "nbformat", "ipykernel", "ipywidgets"]
 TRACKING = ["mlflow>=2.14"]
 CLUSTER = ["dask[distributed]"]
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 def command(study: Study, argv: Optional[List[str]] = None) -> int:
     """A study's command line: train what is missing, write the report, print its table; the exit code."""
     options = parse(study, argv)
+    options = replace(options, variant=study.variant(options))
     specs = study.specifications(options)
     if not options.report_only:
         for dataset in study.datasets:
@@ -37,6 +39,8 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
         print("\n" + textwrap.fill(paragraph, 100))
     table = study.summary(records, options)
     print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
+    for more in study.further(records, options) if study.further else []:
+        print(f"\n{more.caption}\n{more.markdown()}")
     for page in options.markdown:
         update_blocks(page, study.generated(records))
     return code

@@ -29,7 +29,8 @@ class Options:
         track: the URI of an MLflow server, empty for a store in the output folder; None for no tracking.
         quick, report_only, fresh: as the command line has them.
         markdown: files whose generated blocks are rewritten.
-        choices: the study's own options.
+        own: the study's own options.
+        variant: where not empty, a folder of its own below ``out`` for runs that differ from the study's.
     """
 
     only: Sequence[str]
@@ -46,12 +47,14 @@ class Options:
     report_only: bool = False
     fresh: bool = False
     markdown: Sequence[Path] = ()
-    choices: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
 
     @property
     def folder(self) -> Path:
-        """Where this call's records go: a quick call's stay apart from the full ones."""
-        return self.out / "quick" if self.quick else self.out
+        """Where this call's records go: those of a quick call or of a variant stay apart from the full ones."""
+        out = self.out / self.variant if self.variant else self.out
+        return out / "quick" if self.quick else out
 
 
 def study_parser(study: Any) -> Parser:
@@ -79,8 +82,8 @@ def study_parser(study: Any) -> Parser:
     add("--fresh", action="store_true", help="forget the records of these runs and make them anew")
     add("--markdown", type=markdown_file(list(study.blocks)), metavar="FILE", action="append", default=[],
         help="also rewrite the generated blocks of this Markdown file; may be given again")  # fmt: skip
-    for name, (values, text) in study.choices.items():
-        add(f"--{name}", choices=list(values), default=values[0], help=f"{text} (default {values[0]})")
+    for name, argument in study.own_options.items():
+        add(f"--{name}", **argument)
     return parser
 
 
@@ -91,8 +94,8 @@ def parse(study: Any, argv: Optional[List[str]]) -> Options:
         UsageError: two options do not go together: an option without effect is refused, not ignored.
     """
     given = vars(study_parser(study).parse_args(argv))
-    choices = {name: given.pop(name.replace("-", "_")) for name in study.choices}
-    options = Options(**given, choices=choices)
+    own = {name: given.pop(name.replace("-", "_")) for name in study.own_options}
+    options = Options(**given, own=own)
     training = [name for name in ("track", "dask", "kvstore", "fresh") if given[name] not in (None, False)]
     if options.report_only and training:
         raise UsageError(f"--report-only trains nothing: leave --{training[0]} out, or leave --report-only out")

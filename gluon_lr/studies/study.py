@@ -30,8 +30,10 @@ class Study:
         write_report: writes the report of a folder (and whether its runs were quick ones); the page's path.
         summary: the table that is printed at the end.
         blocks: the generated blocks of Markdown files: name → function of the records.
-        choices: options of its own: name → (allowed values, the default first; help).
+        own_options: name → what ``add_argument`` takes for it.
+        variant: the name of a folder of its own for runs that those options change; empty where they do not.
         words: what is printed above the table, a paragraph each.
+        further: tables that are printed below the first.
         before: what is to be done before the trainings, once the options have been found to be right.
         read: the records of a folder that may stand in one table, and notes on those left out.
     """
@@ -47,8 +49,10 @@ class Study:
     write_report: Callable[[Path, bool], Path]
     summary: Callable[[Sequence[Record], Options], Table]
     blocks: Mapping[str, Callable[[Sequence[Record]], str]]
-    choices: Mapping[str, "tuple[Sequence[str], str]"] = field(default_factory=dict)
+    own_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    variant: Callable[[Options], str] = lambda options: ""
     words: Optional[Callable[[Sequence[Record], Options], List[str]]] = None
+    further: Optional[Callable[[Sequence[Record], Options], List[Table]]] = None
     before: Optional[Callable[[Options], Any]] = None
     read: Callable[[Path], Tuple[List[Record], List[str]]] = read_comparable
 

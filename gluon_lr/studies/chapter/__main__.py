@@ -14,25 +14,34 @@ from ..options import Options
 from ..study import Study
 from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
-from .report import claims_block, results_block, results_table, write_report
+from .report import claims_block, claims_table, results_block, results_table, write_report
+from .variation import RATE, Variation, function_name, own_schedule, positive_rate
+
+
+def _variation(options: Options) -> Variation:
+    own = options.own
+    return Variation(own["lr"] or RATE, dict(own["schedule"] or ()), own["net"])
 
 
 def _specifications(options: Options) -> List[RunSpec]:
     epochs = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     limit = QUICK_IMAGES if options.quick else None
-    return specifications(options.only, options.choices["reading"], options.seeds, epochs, limit)
+    return specifications(options.only, options.own["reading"], options.seeds, epochs, limit, _variation(options))
 
 
 def _summary(records: Sequence[Record], options: Options) -> Table:
-    own, others = own_and_committed(records, options.choices["reading"], options.folder)
-    return (
-        answer_table(own, others, options.choices["reading"]) if others else results_table(own, own[0].spec["reading"])
-    )
+    own, others = own_and_committed(records, options.own["reading"], options.folder)
+    return answer_table(own, others, options.own["reading"]) if others else results_table(own, own[0].spec["reading"])
 
 
 def _words(records: Sequence[Record], options: Options) -> List[str]:
-    own, others = own_and_committed(records, options.choices["reading"], options.folder)
+    own, others = own_and_committed(records, options.own["reading"], options.folder)
     return answer_words(own, others, options.quick) if options.folder.resolve() != EVIDENCE else []
+
+
+def _further(records: Sequence[Record], options: Options) -> List[Table]:
+    table = claims_table(records, options.own["reading"])
+    return [table] if table.rows else []
 
 
 CHAPTER = Study(
@@ -47,8 +56,32 @@ CHAPTER = Study(
     write_report=write_report,
     summary=_summary,
     words=_words,
+    further=_further,
     blocks={"chapter-results": results_block, "chapter-claims": claims_block},
-    choices={"reading": (READINGS, "what the schedules count")},
+    own_options={
+        "reading": {
+            "choices": READINGS,
+            "default": READINGS[0],
+            "help": f"what t counts (default {READINGS[0]})",
+        },
+        "lr": {
+            "type": positive_rate,
+            "metavar": "RATE",
+            "help": f"the constant rate; others scale (default {RATE})",
+        },
+        "schedule": {
+            "type": own_schedule,
+            "action": "append",
+            "metavar": "NAME=module:function",
+            "help": "one more schedule: a function of rate, epochs and updates an epoch; may be given again",
+        },
+        "net": {
+            "type": function_name,
+            "metavar": "module:function",
+            "help": "a function of the context, for a net",
+        },
+    },
+    variant=lambda options: _variation(options).folder,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -10,10 +11,10 @@ import numpy as np
 from ...analysis.selection import by_run
 from ...experiments.record import Record
 from ...experiments.store import Store
-from ...report.figures import look, new_figure
+from ...report.figures import looks, new_figure
 from ...report.tables import Table
-from .claims import PUBLISHED, QUANTITIES
-from .experiment import EPOCHS, RUNS
+from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED
+from .experiment import EPOCHS, place_of
 
 EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
 
@@ -21,7 +22,7 @@ EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
 def committed(reading: str, folder: Path = EVIDENCE) -> List[Record]:
     """The complete trainings of a reading that a clone of the repository holds; none where there is no clone."""
     records = [r for r in Store(folder).records() if r.spec["reading"] == reading and r.complete]
-    return sorted(records, key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    return sorted(records, key=lambda r: (place_of(r.spec["run"]), r.spec["seed"]))
 
 
 def same_bits(own: Record, others: Sequence[Record]) -> Optional[bool]:
@@ -56,7 +57,7 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
     for run, mine in by_run(own).items():
         whole = groups.get(run, [])
         finished = [r for r in whole if r.status == "finished"]
-        for (quantity, label), published in zip(QUANTITIES, PUBLISHED[run]):
+        for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, UNPUBLISHED)):
             values = [r.last(quantity) for r in finished]
             among = f"{np.mean(values):.3f} ({min(values):.3f} … {max(values):.3f})" if values else "–"
             yours = ", ".join(_figure(r, quantity) for r in mine)
@@ -64,11 +65,11 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
                 [
                     run,
                     label,
-                    f"{published:.3f}",
+                    "–" if math.isnan(published) else f"{published:.3f}",
                     yours,
                     among,
                     f"{len(whole) - len(finished)} of {len(whole)}",
-                    place(published, values),
+                    "–" if math.isnan(published) else place(published, values),
                     ", ".join(_place(r, quantity, values) for r in mine),
                 ]
             )
@@ -162,14 +163,14 @@ def _on_bits(done: Sequence[Record], others: Sequence[Record]) -> str:
 def draw_answer(own: Sequence[Record], others: Sequence[Record]) -> Any:
     """Your curves over the committed ones, a row a quantity and a column a run; the published figure as a cross."""
     mine, theirs = by_run(own), by_run(others)
-    names = [name for name in RUNS if name in mine]
+    names, styles = list(mine), looks(mine)
     figure, axes = new_figure(len(QUANTITIES), len(names), width=2.3 * len(names) + 0.6, height=2.0, sharex=True)
     for column, name in zip(axes.T, names):
-        for ax, (quantity, label), published in zip(column, QUANTITIES, PUBLISHED[name]):
+        for ax, (quantity, label), published in zip(column, QUANTITIES, PUBLISHED.get(name, UNPUBLISHED)):
             for record in theirs.get(name, []):
                 ax.plot(_epochs(record), record.history[quantity], color="0.75", lw=0.8)
             for record in mine[name]:
-                ax.plot(_epochs(record), record.history[quantity], lw=1.6, **{**look(name), "marker": ""})
+                ax.plot(_epochs(record), record.history[quantity], lw=1.6, **{**styles[name], "marker": ""})
             ax.plot([EPOCHS], [published], "x", color="red", ms=7, mew=2)
             ax.grid(alpha=0.3)
             if column is axes.T[0]:
@@ -187,6 +188,6 @@ def _epochs(record: Record) -> range:
 def own_and_committed(records: Sequence[Record], reading: str, folder: Path) -> Tuple[List[Record], List[Record]]:
     """The records of a reading, and the committed ones beside them; none where ``folder`` is their own."""
     own = sorted(
-        (r for r in records if r.spec["reading"] == reading), key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"])
+        (r for r in records if r.spec["reading"] == reading), key=lambda r: (place_of(r.spec["run"]), r.spec["seed"])
     )
     return own, [] if folder.resolve() == EVIDENCE else committed(reading)

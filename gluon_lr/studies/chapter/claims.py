@@ -23,6 +23,7 @@ PUBLISHED: Dict[str, Tuple[float, float, float]] = {
     "cosine": (0.353, 0.873, 0.867),
     "cosine-warmup": (0.359, 0.869, 0.868),
 }
+UNPUBLISHED = (float("nan"),) * 3  # for a run of one's own
 QUANTITIES = (("train_loss", "train loss"), ("train_acc", "train accuracy"), ("test_acc", "test accuracy"))
 
 BySeed = Dict[int, Record]

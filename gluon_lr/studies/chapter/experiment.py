@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
+from .variation import AS_IN_THE_CHAPTER, RATE, Variation, imported
 
 READINGS = ("as-printed", "per-update", "per-epoch", "per-epoch-ramped")
 WITH_WARMUP = "cosine-warmup"
@@ -24,24 +25,30 @@ BATCH_SIZE = 256
 QUICK_IMAGES, QUICK_EPOCHS = 20_000, 5
 
 
-def chapter_scheduler(run: str) -> Any:
-    """A fresh scheduler object of a run, made as the chapter makes it; None for the constant rate of 0.5."""
+def chapter_scheduler(run: str, lr: float = RATE) -> Any:
+    """A fresh scheduler object of a run, made as the chapter makes it, with all its rates scaled from 0.5 to ``lr``;
+    None for the constant rate."""
     from mxnet import lr_scheduler
 
     from ...schedulers import SquareRootScheduler
 
     makers: Dict[str, Callable[[], Any]] = {
         "constant": lambda: None,
-        "square-root": lambda: SquareRootScheduler(lr=1.0),
-        "multi-factor": lambda: lr_scheduler.MultiFactorScheduler(step=[15, 30], factor=0.5, base_lr=0.5),
-        "cosine": lambda: lr_scheduler.CosineScheduler(max_update=40, base_lr=0.5, final_lr=0.01),
+        "square-root": lambda: SquareRootScheduler(lr=lr / 0.5),
+        "multi-factor": lambda: lr_scheduler.MultiFactorScheduler(step=[15, 30], factor=0.5, base_lr=lr),
+        "cosine": lambda: lr_scheduler.CosineScheduler(max_update=40, base_lr=lr, final_lr=lr / 50),
         "cosine-warmup": lambda: lr_scheduler.CosineScheduler(
-            max_update=40, base_lr=0.5, final_lr=0.01, warmup_steps=5
+            max_update=40, base_lr=lr, final_lr=lr / 50, warmup_steps=5
         ),
     }
     if run not in makers:
         raise UsageError(f"unknown run {run!r}: expected one of {', '.join(RUNS)}")
     return makers[run]()
+
+
+def place_of(run: str) -> int:
+    """Where a run stands among others: the chapter's five in its order, then one's own."""
+    return RUNS.index(run) if run in RUNS else len(RUNS)
 
 
 def drawn_rates(run: str, epochs: int = EPOCHS) -> List[float]:
@@ -50,11 +57,11 @@ def drawn_rates(run: str, epochs: int = EPOCHS) -> List[float]:
     return [0.5 if scheduler is None else float(scheduler(t)) for t in range(epochs)]
 
 
-def trained_scheduler(run: str, reading: str, updates_per_epoch: int) -> Any:
+def trained_scheduler(run: str, reading: str, updates_per_epoch: int, lr: float = RATE) -> Any:
     """The scheduler that a trainer is given for a run in a reading; None for the constant rate."""
     from ...schedulers import PerEpochScheduler
 
-    scheduler = chapter_scheduler(run)
+    scheduler = chapter_scheduler(run, lr)
     if scheduler is None or reading == "per-update":
         return scheduler
     if reading == "per-epoch":
@@ -69,9 +76,14 @@ def trained_scheduler(run: str, reading: str, updates_per_epoch: int) -> Any:
 
 
 def specifications(
-    runs: Sequence[str], reading: str, seeds: Sequence[int], epochs: int, limit: Optional[int] = None
+    runs: Sequence[str],
+    reading: str,
+    seeds: Sequence[int],
+    epochs: int,
+    limit: Optional[int] = None,
+    variation: Variation = AS_IN_THE_CHAPTER,
 ) -> List[RunSpec]:
-    """The chapter's experiments as data, seed by seed.
+    """The chapter's experiments as data, seed by seed; schedules of one's own come after its five.
 
     Raises:
         UsageError: the ramped reading is asked for a run without warmup.
@@ -79,7 +91,8 @@ def specifications(
     if reading == "per-epoch-ramped" and list(runs) != [WITH_WARMUP]:
         raise UsageError(f"--reading {reading} is of the schedule with warmup alone: add --only {WITH_WARMUP}")
     settings = {"batch_size": BATCH_SIZE, "net": "lenet", "optimizer": "sgd"}
-    return [RunSpec("chapter", run, seed, epochs, reading, limit, settings) for seed in seeds for run in runs]
+    own = {run: {**settings, **variation.settings(run)} for run in (*runs, *variation.schedules)}
+    return [RunSpec("chapter", run, seed, epochs, reading, limit, own[run]) for seed in seeds for run in own]
 
 
 def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredients:
@@ -96,12 +109,17 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     batch_size = spec.settings["batch_size"]
     train_iter = ArrayBatches(train[: spec.limit], train_labels[: spec.limit], batch_size, shuffle=True, seed=spec.seed)
     test_iter = ArrayBatches(test[: spec.limit], test_labels[: spec.limit], batch_size=1000)
-    net = lenet(ctx)
+    settings = spec.settings
+    net = lenet(ctx) if settings["net"] == "lenet" else imported(settings["net"][0])(ctx)
     net.initialize(init.Xavier(), ctx=ctx)
     net.hybridize(static_alloc=True, static_shape=True)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     loss.hybridize(static_alloc=True, static_shape=True)
-    scheduler = trained_scheduler(spec.run, spec.reading, len(train_iter))
-    rule = {"learning_rate": 0.5} if scheduler is None else {"lr_scheduler": scheduler}
+    lr = settings.get("lr", RATE)
+    if "schedule" in settings:
+        scheduler = imported(settings["schedule"][0])(lr, spec.epochs, len(train_iter))
+    else:
+        scheduler = trained_scheduler(spec.run, spec.reading, len(train_iter), lr)
+    rule = {"learning_rate": lr} if scheduler is None else {"lr_scheduler": scheduler}
     trainer = gluon.Trainer(net.collect_params(), "sgd", rule)
     return Ingredients(net, train_iter, test_iter, loss, trainer, located.as_recorded())

@@ -17,8 +17,8 @@ from ...report.page import Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import Table, collapse_table, spread, unjudged, verdict_table
 from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
-from .claims import PUBLISHED, QUANTITIES, claims, ramped_claim
-from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, trained_scheduler
+from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED, claims, ramped_claim
+from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, place_of, trained_scheduler
 
 THREE_READINGS = (
     "Gluon's trainer calls a scheduler with the number of updates, 235 an epoch, while the chapter draws it against "
@@ -53,7 +53,7 @@ ON_COLLAPSE = (
 def select(records: Sequence[Record], reading: str) -> List[Record]:
     """The records of a reading, runs in the chapter's order."""
     chosen = [r for r in records if r.spec["reading"] == reading]
-    return sorted(chosen, key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
+    return sorted(chosen, key=lambda r: (place_of(r.spec["run"]), r.spec["seed"]))
 
 
 def results_table(records: Sequence[Record], reading: str = "as-printed") -> Table:
@@ -62,18 +62,18 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
     for run, group in by_run(select(records, reading)).items():
         good = [r for r in group if r.status == "finished"]
         collapsed = sum(r.status == "collapsed" for r in group)
-        for (quantity, label), published in zip(QUANTITIES, PUBLISHED[run]):
+        for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, UNPUBLISHED)):
             values = [r.last(quantity) for r in good]
             possible = (0.0, math.inf) if quantity.endswith("loss") else (0.0, 1.0)
             rows.append(
                 [
                     run,
                     label,
-                    f"{published:.3f}",
+                    "–" if math.isnan(published) else f"{published:.3f}",
                     spread(values, 3),
                     str(len([r for r in group if r.complete])),
                     str(collapsed),
-                    inside(published, values, possible),
+                    "–" if math.isnan(published) else inside(published, values, possible),
                 ]
             )
     columns = ["run", "after the last epoch", "published", "reproduced (mean ± 95 %)", "seeds", "collapsed",
@@ -99,7 +99,7 @@ def outside_notes(records: Sequence[Record]) -> List[str]:
     notes = []
     for run, group in by_run(select(records, "as-printed")).items():
         good = [r for r in group if r.status == "finished"]
-        for (quantity, label), published in zip(QUANTITIES, PUBLISHED[run]):
+        for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, ())):
             interval = prediction_interval([r.last(quantity) for r in good])
             if interval.n < 2 or published in interval:
                 continue
@@ -207,7 +207,7 @@ def draw_finals(records: Sequence[Record]) -> Any:
             style = look(run)
             shift = np.linspace(-0.15, 0.15, len(values)) if values else []
             ax.plot(place + np.array(shift), values, style["marker"], color=style["color"], ms=5, alpha=0.7)
-            ax.plot(place + 0.3, PUBLISHED[run][column], "x", color="red", ms=8, mew=2)
+            ax.plot(place + 0.3, PUBLISHED.get(run, UNPUBLISHED)[column], "x", color="red", ms=8, mew=2)
         ax.set_xticks(range(len(groups)), list(groups), rotation=35, ha="right", fontsize=8)
         ax.set_ylabel(label)
         ax.grid(alpha=0.3, axis="y")

@@ -18,9 +18,9 @@ from .report import talk_block, write_report
 
 
 def _specifications(options: Options) -> List[RunSpec]:
-    if options.quick and options.choices["preset"] != "small":
+    if options.quick and options.own["preset"] != "small":
         raise UsageError("--quick has a size of its own: leave --preset out")
-    preset = QUICK if options.quick else PRESETS[options.choices["preset"]]
+    preset = QUICK if options.quick else PRESETS[options.own["preset"]]
     return specifications(options.only, options.seeds, preset, options.epochs, options.quick)
 
 
@@ -40,7 +40,9 @@ TALK = Study(
     write_report=write_report,
     summary=_summary,
     blocks={"talk": talk_block},
-    choices={"preset": (list(PRESETS), "paper is the talk's size, for a GPU")},
+    own_options={
+        "preset": {"choices": list(PRESETS), "default": "small", "help": "paper is the talk's size, for a GPU"},
+    },
 )
 
 

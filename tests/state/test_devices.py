@@ -41,6 +41,8 @@ def test_rate_and_bias_correction_go_on_on_another_device(optimizer, in_memory, 
     work(net, trainer, 0, 5)
     other, other_trainer = made(optimizer, params, [mx.cpu(1)])
     carried(net, trainer, other, other_trainer, in_memory, tmp_path / "s.npz")
+    optimizer = other_trainer.optimizer
+    assert optimizer._index_update_count is optimizer._all_index_update_counts[1]
     for step in range(5, 9):
         expected = work(net, trainer, step, step + 1)
         np.testing.assert_array_equal(work(other, other_trainer, step, step + 1, [mx.cpu(1)]), expected)
@@ -48,6 +50,9 @@ def test_rate_and_bias_correction_go_on_on_another_device(optimizer, in_memory, 
     assert_same(state(other), state(net))
     assert counts(other_trainer) == {1: counts(trainer)[0]}
     assert set(counts(other_trainer)[1].values()) == {9}
+    states = other_trainer._updaters[0].states.values()
+    states = [part for each in states for part in (each if isinstance(each, tuple) else (each,))]
+    assert {part.context for part in states} == {mx.cpu(1)}
 
 
 @pytest.mark.parametrize("to", [[2, 3], [1, 0]])
@@ -79,6 +84,18 @@ def test_another_number_of_contexts_is_refused_and_nothing_changed(before, after
         carried(net, trainer, other, other_trainer, in_memory, tmp_path / "s.npz")
     assert_same(state(other), kept)
     assert counts(other_trainer) == kept_counts
+
+
+def test_a_net_that_was_itself_moved_to_another_device_goes_on_there():
+    net, trainer = made("adam", {"lr_scheduler": DECAY, "learning_rate": 0.05})
+    work(net, trainer, 0, 3)
+    taken = capture(net, trainer)
+    expected = work(net, trainer, 3, 6)
+    net.collect_params().reset_ctx(mx.cpu(1))
+    restore(taken, net, trainer)
+    assert set(counts(trainer)) == {1}
+    np.testing.assert_array_equal(work(net, trainer, 3, 6, [mx.cpu(1)]), expected)
+    assert trainer.learning_rate == DECAY(6)
 
 
 def test_counts_of_a_device_left_behind_do_not_come_along():

@@ -255,6 +255,22 @@ def test_other_arguments_of_a_users_class_are_said(tmp_path, caplog):
     assert other[1].optimizer.lr_scheduler.inner.period == 4
 
 
+def test_a_base_rate_that_fell_is_not_taken_for_another_argument(tmp_path, caplog):
+    class Falling:
+        def __init__(self, base_lr):
+            self.base_lr = base_lr
+
+        def __call__(self, t):
+            self.base_lr *= 0.9
+            return self.base_lr
+
+    first, second = (with_schedule(Falling(0.5)) for _ in range(2))
+    work(*first, 0, 2)
+    carried(first, second, False, tmp_path / "s.npz")
+    assert second[1].optimizer.lr_scheduler.base_lr == first[1].optimizer.lr_scheduler.base_lr < 0.5
+    assert not caplog.records
+
+
 def test_a_plateau_goes_on_in_another_process_objects(tmp_path):
     first, second = (
         with_schedule(ReduceOnPlateau(ExponentialScheduler(0.5, 0.9), factor=0.5, patience=1)) for _ in range(2)

@@ -182,6 +182,8 @@ def test_numbers_of_the_optimizer_and_scaler_are_put_back():
         optimizer = trainer.optimizer
         optimizer.momentum, optimizer.wd, optimizer.rescale_grad, trainer._scale = 0.9, 0.0, 3.0, 7.0
         trainer._amp_loss_scaler._loss_scale = 1.0
+        optimizer.added = 1
+    assert not hasattr(optimizer, "added")
     assert (optimizer.momentum, optimizer.wd, optimizer.rescale_grad, trainer._scale) == (0.5, 0.1, 1 / 8, 1.0)
     assert trainer._amp_loss_scaler._loss_scale == 8.0
 

@@ -209,6 +209,16 @@ def test_a_newer_version_and_a_missing_file_are_named(tmp_path, monkeypatch):
         load(tmp_path / "s.npz", net)
 
 
+def test_amps_loss_scale_is_handed_on(tmp_path):
+    pairs = [made(), made()]
+    for (_, trainer), scale in zip(pairs, (8.0, 2.0)):
+        trainer._amp_loss_scaler = type("Scaler", (), {})()
+        trainer._amp_loss_scaler._loss_scale = scale
+    save(tmp_path / "s.npz", *pairs[0])
+    load(tmp_path / "s.npz", *pairs[1])
+    assert pairs[1][1]._amp_loss_scaler._loss_scale == 8.0
+
+
 @pytest.mark.fault
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     net, trainer = made()

@@ -66,7 +66,10 @@ class ForeignScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         rate = self._rate(num_update if num_update > 0 else 0)
-        return rate if type(rate) is float else float(plain(rate))
+        try:
+            return float(rate)
+        except TypeError:  # an array of MXNet's
+            return float(plain(rate))
 
     def _prepare(self) -> None:
         self.__dict__["_rate"] = _unchanging(self.scheduler)

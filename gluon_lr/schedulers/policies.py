@@ -283,7 +283,10 @@ class FunctionScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         rate = self.function(num_update if num_update > 0 else 0)
-        return rate if type(rate) is float else float(plain(rate))
+        try:
+            return float(rate)
+        except TypeError:  # an array of MXNet's
+            return float(plain(rate))
 
 
 @dataclass(unsafe_hash=True)

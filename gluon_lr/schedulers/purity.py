@@ -277,8 +277,8 @@ def described(value: Any, within: tuple = ()) -> str:
         return f"partial({described((value.func, value.args, value.keywords), inner)})"
     if isinstance(value, types.MethodType):
         return f"{described(value.__self__, inner)}.{value.__name__}"
-    # An object with a repr of its own speaks for itself; the others are told by what they hold.
-    if type(value).__repr__ is object.__repr__ and not isinstance(value, type):
+    # A repr of the user's own may leave something out, or hold an address: such objects are told by what they hold.
+    if isinstance(value, InAnyOrder) or (not is_leaf(value) and (is_plain(value) or slots_of(value))):
         state = value.state() if isinstance(value, InAnyOrder) else dict(getattr(value, "__dict__", {}))
         state.update({name: getattr(value, name) for name in slots_of(value)})
         items = ", ".join(f"{key}={described(one, inner)}" for key, one in sorted(state.items()))

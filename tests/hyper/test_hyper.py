@@ -171,6 +171,7 @@ def test_plateau_by_hand():
     told = [rate.observe(x) for x in [5, 4, 4, 4, 4, 4, 4, 4, float("nan"), 4, 4, 4, 4, 3.9, 4]]
     assert told == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2]
     assert rate(50) == 0.5 * 0.2
+    assert [ReduceOnPlateau(1.0, 0.5, 0).observe(x) for x in (math.inf, math.nan, -math.inf)] == [0.5, 0.5, 1.0]
     accuracy = ReduceOnPlateau(1.0, factor=0.5, patience=0, larger_is_better=True)
     assert [accuracy.observe(x) for x in (0.1, 0.2, 0.2, 0.3)] == [1, 1, 0.5, 0.5]
 

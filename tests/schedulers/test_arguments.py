@@ -147,6 +147,48 @@ def test_numbers_of_other_libraries_become_plain_ones(kind, wrap):
     assert "Fraction" not in repr(other)
 
 
+def test_defaults():
+    """Those that the docstrings give."""
+    low = {"base_lr": 0.01, "final_lr": 0.0}
+    assert s.ConstantScheduler().base_lr == 0.01
+    for made, expected in (
+        (s.ExponentialScheduler(0.5), low),
+        (s.LinearScheduler(5), low),
+        (s.CosineScheduler(5), low),
+        (s.PolynomialScheduler(5), {**low, "power": 2.0}),
+        (s.TimeBasedScheduler(0.5), {"base_lr": 0.01}),
+        (s.CompoundingTimeBasedScheduler(0.5), {"base_lr": 0.01}),
+        (s.InverseSquareRootScheduler(), {"warmup": 0, "timescale": None, "base_lr": 0.01}),
+        (s.SquareRootScheduler(), {"lr": 0.1}),
+        (s.FactorScheduler(), {"factor": 1.0, "stop_factor_lr": 1e-7, "base_lr": 0.1}),
+        (s.StepScheduler(5), {"factor": 0.1, "base_lr": 0.01}),
+        (s.MultiStepScheduler([5]), {"factor": 0.1, "base_lr": 0.01}),
+        (s.CosineWarmRestartsScheduler(5), {**low, "multiplier": 1.0, "decay": 1.0}),
+        (
+            s.OneCycleScheduler(5),
+            {
+                **{"max_lr": 0.01, "initial_divisor": 25.0, "final_divisor": 1e4},
+                **{"rise": 0.3, "three_phase": False, "curve": "cosine"},
+            },
+        ),
+        (
+            s.OneCycleMomentumScheduler(5),
+            {"high": 0.95, "low": 0.85, "rise": 0.3, "three_phase": False, "curve": "cosine"},
+        ),
+        (
+            s.CyclicScheduler(),
+            {"base_lr": 0.001, "max_lr": 0.006, "up": 2000, "down": None, "mode": "triangular", "decay": 1.0},
+        ),
+        (s.WarmupStableDecayScheduler(1, 1, 1), {**low, "begin_lr": 0.0, "curve": "linear"}),
+        (s.WarmupScheduler(0.5, 3), {"begin_lr": 0.0, "mode": "linear"}),
+        (s.PerEpochScheduler(0.5, 3), {"every": "epoch"}),
+        (s.FunctionScheduler(abs), {"length": None}),
+    ):
+        assert {name: getattr(made, name) for name in expected} == expected
+    momentum = s.OneCycleScheduler(5).momentum()
+    assert (momentum.high, momentum.low) == (0.95, 0.85)
+
+
 def test_arrays_of_points_and_rates_are_taken_whole():
     expected = s.PiecewiseConstantScheduler([2, 4], [1.0, 0.5, 0.25])
     assert s.PiecewiseConstantScheduler(np.array([2, 4]), np.array([1.0, 0.5, 0.25], np.float32)) == expected
@@ -224,6 +266,10 @@ def test_whole_numbers_stay_whole():
         (
             lambda: s.WarmupScheduler(1.0, 5, mode="exponential"),
             "WarmupScheduler: begin_lr is 0.0: expected more than 0 where mode is exponential",
+        ),
+        (
+            lambda: s.ChainScheduler([1.0, 0.5, 0.2], [3]),
+            "ChainScheduler: lengths is [3] (list): expected 2 of them, one for each schedule but the last",
         ),
         (
             lambda: s.ChainScheduler([1.0, 0.5]),

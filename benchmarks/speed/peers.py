@@ -145,13 +145,13 @@ class Training:
         return float(total), float(hits), correct
 
 
-def _measure(barrier, name, seconds):
+def _measure(barrier, name, chosen, seconds):
     """In one process: configuration → seconds of an update and of an epoch; None where it does not run here."""
     import torch
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     data, found = _data(name), {}
-    for configuration in configurations(name):
+    for configuration in chosen:
         try:
             training = Training(name, configuration, data)
             for _ in range(UPDATES_BEFORE.get(name, 3)):
@@ -168,18 +168,38 @@ def _measure(barrier, name, seconds):
     return found
 
 
-def update(name, seconds=2.0):
-    """Configuration → seconds of the machine for an update and an epoch, in every number of processes."""
+def update(name, only=None, seconds=2.0):
+    """Configuration → seconds of the machine for an update and an epoch, in every number of processes.
+
+    Args:
+        only: the configurations to measure; default all.
+    """
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no further processes beside those that are timed
     results = {}
     for how, (processes, threads) in PROCESSES.items():
-        found = in_lockstep(processes, threads, _measure, name, seconds)
+        chosen = [one for one in configurations(name) if only is None or f"{one}, {how}" in only]
+        if not chosen:
+            continue
+        found = in_lockstep(processes, threads, _measure, name, chosen, seconds)
         for configuration in found[0]:
             if all(result[configuration] for result in found):
                 results[f"{configuration}, {how}"] = {
                     key: machine_seconds(found, [configuration, key]) for key in ("update", "epoch")
                 }
     return results
+
+
+PLAIN = "eager, one process, two threads"
+
+
+def contenders(results):
+    """Those that could be the fastest in another round, an update or an epoch: not half as slow again as the best."""
+    kept = {PLAIN}
+    for key in ("update", "epoch"):
+        for listed in (True, False):
+            least = results[best(results, key, listed)][key]
+            kept |= {name for name, found in results.items() if found[key] <= 1.5 * least}
+    return sorted(kept)
 
 
 def best(results, key, listed=True):

@@ -3,7 +3,7 @@
 import statistics
 
 import ours
-from peers import LISTED, best
+from peers import LISTED, PLAIN, best
 
 NAMES = {
     "lenet": "LeNet, batch 256",
@@ -13,7 +13,6 @@ NAMES = {
     "resnet": "ResNet-18 v2, batch 128",
 }
 GOALS = {"lenet": 0.70, "mlp-sgd": 1.3, "mlp-adam": 1.5, "vit": 1.8, "resnet": 0.95}
-PLAIN = "eager, one process, two threads"
 
 
 def spread(values, digits=2):
@@ -170,7 +169,7 @@ def document(saved):
     lines = "\n".join(f"- {name}: {value}" for name, value in about.items())
     tried = (
         "PyTorch's best is the fastest of these in the same round: one process with two threads or two processes with "
-        f'one, each {", ".join(LISTED)}. "All tried" adds PyTorch\'s fused optimizers and, for Adam, denormal numbers '
+        f'one, each {", ".join(LISTED)}; after the first round without those that take half as long again. "All tried" adds PyTorch\'s fused optimizers and, for Adam, denormal numbers '
         "taken as zero, as this package has them. Ours runs in two processes with one thread, as a sweep does. Times "
         "are of the whole machine: two processes side by side count half."
     )

@@ -39,8 +39,9 @@ class Metrics:
     def __init__(self, loss: Callable[..., Any], metric: Optional[Metric] = None) -> None:
         self._loss, self._metric = loss, metric
         self._waiting: List[Tuple[Any, Any, Any]] = []
+        self._shapes: Any = None  # of what came last, and the same with the labels in their own form
         self._kind: Any = None
-        self._numbers, self._classes = 0, None
+        self._classes = None
         self._losses: List[Any] = []
         self._right: List[Any] = []
         self._counted = 0
@@ -57,18 +58,25 @@ class Metrics:
                 continue
             if self._kind is None:
                 self._classes = number_of_classes(self._loss, output)
-            labels = _labels(output, target, self._loss)
-            if labels is None:
-                self._none = True
-                self._losses.append(losses.reshape((1, -1)).sum(axis=1))
-                continue
-            output = _classic(output)
-            kind = (output.context, output.shape, labels.shape, losses.shape)
-            if kind != self._kind or len(self._waiting) >= _TOGETHER or self._numbers > _MOST_NUMBERS:
+            shapes = None
+            if isinstance(output, mx.nd.NDArray) and isinstance(target, mx.nd.NDArray):
+                output, target = _classic(output), _classic(target)
+                shapes = (output.context, output.shape, target.shape, losses.shape)
+            if shapes is None or shapes != self._shapes:
+                labels = _labels(output, target, self._loss)
+                if labels is None:
+                    self._none = True
+                    self._losses.append(losses.reshape((1, -1)).sum(axis=1))
+                    continue
                 self._settle()
-                self._kind = kind
+                self._shapes, self._kind = shapes, (output.context, output.shape, labels.shape, losses.shape)
+            elif shapes == self._kind:  # as nearly always: to ask for every shape again costs as much as the sums
+                labels = target
+            else:
+                labels = _labels(output, target, self._loss)
             self._waiting.append((output, labels, losses))
-            self._numbers += output.size
+            if len(self._waiting) * math.prod(shapes[1]) > _MOST_NUMBERS or len(self._waiting) == _TOGETHER:
+                self._settle()
 
     def losses(self) -> np.ndarray:
         """The sum of each shard's losses, in double precision from here on."""
@@ -121,7 +129,7 @@ class Metrics:
             self._right.append((output.argmax(axis=axis) == y.astype("float32", copy=False)).sum())
             self._counted += y.size
             self._labels.append(y)
-        self._waiting, self._numbers = [], 0
+        self._waiting = []
 
 
 def _labels(output: Any, target: Any, loss: Any) -> Any:

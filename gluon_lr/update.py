@@ -83,7 +83,7 @@ def forward(net: Any, loss: Callable[..., Any], pairs: Sequence[Any]) -> List[Sh
 
 def examples(done: Sequence[Shard]) -> int:
     """How many examples were computed."""
-    return sum(shard.losses.shape[0] if shard.losses.shape else 1 for shard in done)
+    return sum((shard.losses.shape or (1,))[0] for shard in done)
 
 
 def mean_loss(done: Sequence[Shard]) -> float:

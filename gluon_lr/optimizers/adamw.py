@@ -7,6 +7,7 @@ from typing import Any, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
+from mxnet.ndarray.sparse import BaseSparseNDArray
 from mxnet.optimizer import Optimizer
 
 
@@ -105,7 +106,7 @@ class PlainSGD(mx.optimizer.SGD):
         if not isinstance(index, (list, tuple)):
             index, weight, grad, state = [index], [weight], [grad], [state]
         half = self.multi_precision and weight[0].dtype == np.float16
-        if half or self.momentum > 0 or any(array.stype != "default" for array in (*weight, *grad)):
+        if half or self.momentum > 0 or any(isinstance(array, BaseSparseNDArray) for array in (*weight, *grad)):
             super().update_multi_precision(index, weight, grad, state)
             return
         self._update_count(index)

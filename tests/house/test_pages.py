@@ -27,9 +27,8 @@ def generated():
     found["reliability"] = campaigns.markdown(json.loads(campaigns.RECORD.read_text(encoding="utf-8")))
     bench = runpy.run_path(str(ROOT / "benchmarks" / "speed" / "bench.py"))
     saved = json.loads((ROOT / "benchmarks" / "speed" / "results.json").read_text())
-    rows = bench["table"](saved["results"])
-    assert bench["markdown"](rows) in (ROOT / "benchmarks" / "speed" / "results.md").read_text(encoding="utf-8")
-    found["bench"] = bench["markdown"](rows[: bench["RATIOS"]])
+    assert bench["document"](saved) == (ROOT / "benchmarks" / "speed" / "results.md").read_text(encoding="utf-8")
+    found.update(bench["blocks"](saved))
     return found
 
 

@@ -81,6 +81,23 @@ results: $(VENV)/dev.ready
 	$(BIN)/python benchmarks/speed/bench.py --report-only --markdown docs/about/speed.md
 	$(BIN)/python benchmarks/faults/campaigns.py --markdown docs/about/reliability.md
 
+# make docs     build the site into site/
+DOCS ?= .venv-docs
+DOCS_PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' 2>/dev/null && echo $$p && break; done)
+
+# In an environment of its own: it reads the sources and never imports MXNet. A broken link is an error.
+# (Not with --quiet: mkdocs then sees no warnings, and strict finds nothing.)
+docs: $(DOCS)/docs.ready
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict
+
+$(DOCS)/docs.ready: docs/requirements.txt
+	@test -n "$(DOCS_PYTHON)" || { echo "make docs needs Python 3.11.5 or newer; none is on the PATH. \
+	Name one: make docs DOCS_PYTHON=/path/to/python3.11"; exit 1; }
+	$(DOCS_PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
+
 # make faults    faults by the number, twenty minutes
 faults: $(VENV)/dev.ready
 	$(BIN)/python -W ignore benchmarks/faults/campaigns.py
@@ -175,4 +192,4 @@ endef
 export PROVIDE_LIBRARIES
 
 clean:
-	rm -rf $(VENV) $(BENCH) .uv my_runs
+	rm -rf $(VENV) $(BENCH) $(DOCS) .uv .gluonts my_runs site

@@ -100,13 +100,13 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
         if not writes:
             return
         notes = {"spec": spec.as_dict(), "history": history.as_dict()}
-        state.save(checkpoint, run.net, run.trainer, notes)
+        state.save(checkpoint, run.net, run.trainer, notes, also=(run.loss,))
         record("running")
 
     if checkpoint.exists():
         _prepare(run, context)
         try:
-            notes = state.load(checkpoint, run.net, run.trainer)
+            notes = state.load(checkpoint, run.net, run.trainer, also=(run.loss,))
             if notes["spec"] != spec.as_dict():
                 raise RecordError(f"{checkpoint}: was made with other settings")
             history = History(**notes["history"])

@@ -198,7 +198,7 @@ class AutoLRS:
     def _try(self, trainer: Any, rate: float, stage: int, trial: int, length: int) -> Candidate:
         self.batches.epoch = 1000 * (1 + stage)  # every trial of a stage sees the same batches
         losses: List[float] = []
-        with preserved(self.net, trainer):
+        with preserved(self.net, trainer, also=(self.loss,)):
             trainer.set_learning_rate(rate)
             stream = _forever(self.batches)
             for _ in range(max(1, length // 10)):

@@ -15,7 +15,7 @@ from ..checks import has_shapes
 from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
 from ..screen import visible
-from ..state import preserved
+from ..state import blocks_within, preserved
 from .learner import Learner, loader_preserved
 from .result import LRFinderResult
 from .rules import momentum_of
@@ -109,9 +109,11 @@ class LRFinder:
         with begun_anew(), loader_preserved(getattr(learner, "data_loader", None)):
             if not has_shapes(learner.net):
                 learner.iteration(take_step=False)  # of the user's own: it gives the net its shapes
+            # A loss may hold parameters too, and a learner of the user's own other nets.
+            also = (learner.loss,) if type(learner) is Learner else blocks_within(learner)
             for _ in range(repeats):
                 stop = LRFinderStoppingCriteria(smoothing) if stopping is None else copy.deepcopy(stopping)
-                with preserved(learner.net, learner.trainer, seed, snapshot_file):
+                with preserved(learner.net, learner.trainer, seed, snapshot_file, also=also):
                     found.append(self._search(rungs, stop, end, progress))
         (first, reason), rest = found[0], found[1:]
         momentum = momentum_of(learner.trainer.optimizer)

@@ -84,6 +84,12 @@ def initialize_with(parameter: Any, array: Any, contexts: Any) -> None:
     parameter._load_init(array, None if parameter._deferred_init else contexts)
 
 
+def deferred_initializers(parameter: Any) -> List[Any]:
+    """What a deferred parameter will be initialized with, once its shape is known; empty for any other."""
+    deferred = parameter._deferred_init
+    return [deferred[0], deferred[2]] if deferred else []
+
+
 def structural_parameters(block: Any) -> Dict[str, Any]:
     """A block's parameters by their place in it, such as ``0.weight``, as ``save_parameters`` writes them."""
     return block._collect_params_with_prefix()
@@ -95,6 +101,16 @@ def structural_parameters(block: Any) -> Dict[str, Any]:
 def children_of(block: Any) -> Dict[str, Any]:
     """A block's registered children by the names that structural names are made of."""
     return dict(block._children)
+
+
+def hooks_of(block: Any) -> List[Any]:
+    """What is called before and after a block's forward pass."""
+    return [*block._forward_pre_hooks.values(), *block._forward_hooks.values()]
+
+
+def output_symbol(block: Any) -> Any:
+    """The graph that a SymbolBlock was made of."""
+    return block._cached_graph[1]
 
 
 def own_attributes(block: Any) -> Dict[str, Any]:
@@ -119,6 +135,19 @@ def class_axis(loss: Any, dimensions: int) -> int:
     """The axis of an output of so many dimensions that counts classes: the loss's own, else the second."""
     axis = getattr(loss, "_axis", 1)
     return axis % dimensions if isinstance(axis, int) else 1
+
+
+# Loaders
+
+
+def parts_of_loader(loader: Any) -> Dict[str, Any]:
+    """What a ``DataLoader`` serves: its dataset, the sampler of its batches, and how examples become a batch."""
+    return {"dataset": loader._dataset, "batch_sampler": loader._batch_sampler, "batchify_fn": loader._batchify_fn}
+
+
+def batch_size_of(loader: Any) -> Optional[int]:
+    """The batch size of a ``DataLoader`` whose sampler has one."""
+    return getattr(getattr(loader, "_batch_sampler", None), "_batch_size", None)
 
 
 # Trainers

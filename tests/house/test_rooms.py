@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "gluon_lr"
 ORDER = (
     *("errors", "files", "screen", "arguments", "compat", "cli", "denormals"),
     *("schedulers", "state", "optimizers", "data", "nets", "checks", "update", "metrics", "training"),
-    *("hyper", "finder", "experiments", "analysis", "report", "studies"),
+    *("hyper", "finder", "identity", "experiments", "analysis", "report", "studies"),
 )
 # Commands and front doors lead to whatever they show.
 DOORS = {"__init__", "__main__", "chapter", "snapshot"}

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import mxnet as mx
 import numpy as np
 import pytest
+from mxnet import gluon
 
 from gluon_lr import ConstantScheduler, compare
 from gluon_lr.analysis.measures import ACCURACY, score_of
 from gluon_lr.analysis.selection import at_best_rate
 from gluon_lr.analysis.verdicts import judge
-from gluon_lr.errors import UsageError
+from gluon_lr.errors import RecordError, UsageError
 from gluon_lr.experiments.record import Record, read_record, write_record
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.grids import draw_rates
@@ -164,3 +166,52 @@ def test_the_committed_records_of_an_earlier_version_still_make_their_report(tmp
     page = write_report(tmp_path, Store(tmp_path).records())
     assert page.read_text().count("data:image/png") == 2
     assert (tmp_path / "results.csv").read_text().count("\n") == len(Store(COMMITTED / folder).paths()) + 1
+
+
+class TwoParts(gluon.HybridBlock):
+    """Takes two arrays and predicts a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = gluon.nn.Dense(1)
+
+    def hybrid_forward(self, F, a, b):
+        return self.out(F.concat(a, b, dim=1))
+
+
+def halves(seed):
+    draw = np.random.default_rng(seed)
+    X = draw.normal(size=(48, 4)).astype("float32")
+    y = X.sum(axis=1, keepdims=True)
+    a, b, y = mx.nd.array(X[:, :2]), mx.nd.array(X[:, 2:]), mx.nd.array(y)
+    batches = [{"a": a[i : i + 8], "b": b[i : i + 8], "y": y[i : i + 8]} for i in range(0, 48, 8)]
+    return batches[:4], batches[4:]
+
+
+def take(batch):
+    return (batch["a"], batch["b"]), batch["y"]
+
+
+def take_first_twice(batch):
+    return (batch["a"], batch["a"]), batch["y"]
+
+
+def close(output, target):
+    return (output - target).abs() < 0.5
+
+
+def test_a_regression_on_dicts_is_compared_by_its_loss(tmp_path):
+    """No accuracy, batches of another form, two inputs: the loss judges, and the hooks are part of what a run is."""
+    arguments = (TwoParts, halves, {"constant": ConstantScheduler})
+    options = {"lrs": [0.01, 0.2], "seeds": [0, 1], "epochs": 3, "out": tmp_path, "progress": False}
+    options["loss"] = gluon.loss.L2Loss()
+    found = compare(*arguments, unpack=take, **options)
+    assert {record.status for record in found.records} == {"finished"}
+    assert all(np.isnan(record.last("test_acc")) for record in found.records)
+    assert found.table().rows[0][1] == "0.2", "the greater rate learns more in three epochs"
+    assert "loss" in " ".join(found.table().columns)
+    assert compare(*arguments, unpack=take, **options).read == 4
+    with pytest.raises(RecordError, match="another unpack"):
+        compare(*arguments, unpack=take_first_twice, **options)
+    watched = compare(*arguments, unpack=take, metric=close, **{**options, "out": tmp_path / "watched"})
+    assert all(0 <= record.last("test_acc") <= 1 for record in watched.records)

@@ -41,7 +41,7 @@ class Variation:
 
     def settings(self, run: str) -> Dict[str, Any]:
         """What a run's specification says beyond the chapter's own: nothing for these."""
-        from ...experiments.identity import identify
+        from ...identity import identify
 
         found: Dict[str, Any] = {"lr": self.lr} if self.lr != RATE else {}
         if self.net:

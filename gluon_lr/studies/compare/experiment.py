@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ...analysis.measures import ACCURACY, Score, score_of
+from ...data.forms import Unpack
 from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
 from ...experiments.store import Store
 from ...experiments.sweep import sweep
+from ...metrics import Metric
 from ...schedulers import pure
 from .arguments import rate, require_functions, several, whole_number
 from .comparison import Comparison
@@ -29,7 +32,7 @@ class Given:
     """What every run of a comparison is built of; it goes to the processes that train.
 
     Attributes:
-        make_net, data, schedules, loss, optimizer, optimizer_params: as :func:`compare` takes them.
+        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, metric: as :func:`compare` takes them.
     """
 
     make_net: Callable[[], Any]
@@ -38,6 +41,8 @@ class Given:
     loss: Optional[Callable[..., Any]]
     optimizer: str
     optimizer_params: Dict[str, Any]
+    unpack: Optional[Unpack] = None
+    metric: Optional[Metric] = None
 
 
 def compare(
@@ -53,6 +58,8 @@ def compare(
     optimizer_params: Optional[Dict[str, Any]] = None,
     score: Union[str, Callable[[Any], float], None] = None,
     larger_is_better: Optional[bool] = None,
+    unpack: Optional[Unpack] = None,
+    metric: Optional[Metric] = None,
     names: Optional[Mapping[str, str]] = None,
     out: Union[str, Path] = "my_runs/compare",
     jobs: Optional[int] = None,
@@ -60,7 +67,7 @@ def compare(
     fresh: bool = False,
     progress: bool = True,
 ) -> Comparison:
-    """Train a classifier under every schedule, at every rate, with every seed, and compare them over common seeds.
+    """Train a net under every schedule, at every rate, with every seed, and compare them over common seeds.
 
     Runs go side by side in processes, or on the Dask cluster of joblib's active backend; each is recorded as it goes,
     and a second call with the same ``out`` does only what is missing: also in another process or session. A run is
@@ -81,8 +88,11 @@ def compare(
         optimizer, optimizer_params: as ``gluon.Trainer`` takes them; plain values; default plain SGD.
         score: the number that a training is judged by, in tables, pairs and figures, and a schedule's rate is chosen
             by: a name of the history, such as ``test_loss``, or a function of the history, a dict of lists, that gives
-            a number. A name stands for its value at the best epoch. Default test accuracy.
+            a number. A name stands for its value at the best epoch. Default test accuracy, or the test loss where
+            labels are no classes and there is no ``metric``.
         larger_is_better: of the score; default False for losses and seconds, else True.
+        unpack, metric: as :func:`~gluon_lr.train` takes them, for batches of another form than (X, y) and for another
+            number than accuracy.
         names: ``net``, ``data``, ``loss`` or a schedule's name → a name of your own that identifies it, for what
             cannot be identified otherwise, such as batches from a database: ``{"data": "orders-2024-v2"}``. Change it
             whenever the thing changes.
@@ -129,13 +139,15 @@ def compare(
     epochs = whole_number(epochs, "epochs")
     if epochs < 1:
         raise UsageError(f"epochs is {epochs}: expected at least 1")
-    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}))
+    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, metric)
     runs = [(name, lr, seed) for name in schedules for lr in rates for seed in numbers]
     planned = _plan(runs, epochs, given, Identities(names, schedules))
     folder = Path(out)
     read = 0 if fresh else count_recorded(Store(folder), planned)
     build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
     records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
+    if score is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [0.0])):
+        by = score_of("test_loss", None)
     from .report import write_report
 
     found = Comparison(records, folder, write_report(folder, records, by), read, len(records) - read, by)
@@ -166,6 +178,8 @@ def _plan(
         "optimizer": identities.optimizer(given.optimizer),
         "optimizer_params": identities.params(given.optimizer_params),
     }
+    hooks = {"unpack": given.unpack, "metric": given.metric}
+    same.update({name: identities.hook(name, hook) for name, hook in hooks.items() if hook is not None})
     by_seed = {seed: identities.data(given.data, seed) for _, _, seed in runs}
     made = {}
     for name, lr, _ in runs:
@@ -217,7 +231,7 @@ def _build(
         if not is_initialized(parameter) and not is_deferred(parameter):
             parameter.initialize(default_init=init.Xavier(), ctx=ctx)
     net.collect_params().reset_ctx(ctx)
-    inputs, _ = shards(unpack_pair(next(iter(test_iter))), [ctx])[0]
+    inputs, _ = shards((given.unpack or unpack_pair)(next(iter(test_iter))), [ctx])[0]
     output = call(net, inputs)
     classes = 10 if isinstance(output, (list, tuple)) else max(2, output.shape[-1])
     scheduler = _scheduler(given.schedules, spec.settings["schedule"], spec.settings["rate"])
@@ -230,4 +244,6 @@ def _build(
         {"name": "the user's own", "edition": "the user's own", "described": words[spec.key]},
         valid_iter=valid_iter,
         classes=classes,
+        unpack=given.unpack,
+        metric=given.metric,
     )

@@ -14,9 +14,10 @@ from mxnet import gluon
 
 from ...data.batches import ArrayBatches
 from ...errors import UsageError
-from ...experiments.identity import identify
-from ...experiments.packages import installed
 from ...experiments.run import seed_everything
+from ...identity import identify
+from ...identity.packages import installed
+from ...state.private import batch_size_of, parts_of_loader
 
 Data = Union[Sequence[Any], Callable[[int], Sequence[Any]]]
 Identity = Tuple[Any, str]  # what has to be equal, and what to call it
@@ -108,6 +109,10 @@ class Identities:
         shown = repr(loss) if isinstance(loss, gluon.Block) else bound(loss)
         return self._of("loss", {"is": loss}, _line(shown))
 
+    def hook(self, name: str, hook: Any) -> Identity:
+        """``unpack`` or ``metric``, as a function."""
+        return self._of(name, {"is": hook}, bound(hook))
+
     def schedule(self, name: str, scheduler: Any, make: Callable[[float], Any]) -> Identity:
         """By policy and arguments, or as a function; not by the function of the rate that gives it."""
         shown = _line(repr(scheduler))
@@ -188,7 +193,7 @@ def _line(text: str) -> str:
 
 def _batches(loader: Any) -> str:
     count = f"{len(loader)} batches" if hasattr(loader, "__len__") else type(loader).__name__
-    size = getattr(loader, "batch_size", None) or getattr(getattr(loader, "_batch_sampler", None), "_batch_size", None)
+    size = getattr(loader, "batch_size", None) or batch_size_of(loader)
     return f"{count} of {size}" if size else count
 
 
@@ -197,8 +202,9 @@ def _contents(loader: Any) -> List[Any]:
     last example of its dataset."""
     sample: Any = None
     if isinstance(loader, gluon.data.DataLoader):
-        if not isinstance(loader._dataset, gluon.data.ArrayDataset) and len(loader._dataset):
-            sample = [loader._dataset[0], loader._dataset[len(loader._dataset) - 1]]
+        dataset = parts_of_loader(loader)["dataset"]
+        if not isinstance(dataset, gluon.data.ArrayDataset) and len(dataset):
+            sample = [dataset[0], dataset[len(dataset) - 1]]
     elif not isinstance(loader, (ArrayBatches, list, tuple)):
         sample = next(iter(_copied(loader)), None)
     return [loader, len(loader) if hasattr(loader, "__len__") else None, sample]

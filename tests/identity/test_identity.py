@@ -26,8 +26,8 @@ from mxnet import gluon
 from gluon_lr import ChainScheduler, CosineScheduler, FunctionScheduler, OneCycleScheduler, WarmupScheduler
 from gluon_lr.data import ArrayBatches
 from gluon_lr.errors import UsageError
-from gluon_lr.experiments.identity import describe, identify
-from gluon_lr.experiments.source import written
+from gluon_lr.identity import describe, identify
+from gluon_lr.identity.source import written
 
 HALF = 0.5
 

@@ -1,4 +1,4 @@
-"""What Python's and NumPy's values are, as plain data: see :mod:`gluon_lr.experiments.identity`."""
+"""What Python's and NumPy's values are, as plain data: see :mod:`gluon_lr.identity.walk`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MXNet's objects and ours are, as plain data: see :mod:`gluon_lr.experiments.identity`."""
+"""What MXNet's objects and ours are, as plain data: see :mod:`gluon_lr.identity.walk`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from mxnet import gluon
 from ..data.batches import ArrayBatches
 from ..files import array_digest
 from ..schedulers import Scheduler
-from .identity_python import describe_object
+from ..state.private import (
+    arrays_of,
+    children_of,
+    deferred_initializers,
+    hooks_of,
+    is_initialized,
+    output_symbol,
+    parts_of_loader,
+)
+from .python import describe_object
 
 
 def _schedule(walk: Any, schedule: Any, where: str) -> Any:
@@ -33,8 +42,7 @@ def _batches(walk: Any, batches: ArrayBatches, where: str) -> Any:
 
 def _data_loader(walk: Any, loader: Any, where: str) -> Any:
     """What is loaded, in which batches; not by how many workers."""
-    about = {name.strip("_"): getattr(loader, name) for name in ("_dataset", "_batch_sampler", "_batchify_fn")}
-    return ["loader", walk.describe(type(loader), where), walk.named(about, where)]
+    return ["loader", walk.describe(type(loader), where), walk.named(parts_of_loader(loader), where)]
 
 
 def _array(walk: Any, array: Any, where: str) -> Any:
@@ -46,10 +54,9 @@ def _parameter(walk: Any, parameter: Any, where: str) -> Any:
     if isinstance(parameter, gluon.Constant):
         return ["constant", walk.describe(parameter.value, where)]
     shape = None if parameter.shape is None else [int(size) for size in parameter.shape]
-    deferred = parameter._deferred_init
-    initializers = [parameter.init, *([deferred[0], deferred[2]] if deferred else [])]
+    initializers = [parameter.init, *deferred_initializers(parameter)]
     about = [np.dtype(parameter.dtype).name, parameter.grad_req, parameter.lr_mult, parameter.wd_mult, initializers]
-    values = None if parameter._data is None else array_digest(parameter._data[0].asnumpy())
+    values = array_digest(arrays_of(parameter)[0].asnumpy()) if is_initialized(parameter) else None
     return ["parameter", shape, walk.describe(about, where), values]
 
 
@@ -61,9 +68,9 @@ def _block(walk: Any, block: Any, where: str) -> Any:
             walk.describe(type(block), where),
             walk.named(attributes, where),
             walk.items(list(block.params.values()), where),
-            [[name, walk.describe(child, f"{where}.{name}")] for name, child in block._children.items()],
-            walk.items([*block._forward_pre_hooks.values(), *block._forward_hooks.values()], where),
-            _graph(block._cached_graph[1]) if isinstance(block, gluon.SymbolBlock) else None,
+            [[name, walk.describe(child, f"{where}.{name}")] for name, child in children_of(block).items()],
+            walk.items(hooks_of(block), where),
+            _graph(output_symbol(block)) if isinstance(block, gluon.SymbolBlock) else None,
         ]
 
 

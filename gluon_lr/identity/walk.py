@@ -58,15 +58,15 @@ class Walk:
     """One description: what is being described and what has been, so that cycles end and nothing is done twice."""
 
     def __init__(self) -> None:
-        self._open: Dict[int, int] = {}  # id → depth
-        self._done: Dict[int, Any] = {}
-        self._kept: List[Any] = []  # an id is one only as long as its object lives
-        self._lowest = sys.maxsize  # the least depth that what was described last refers back to
-        self._hidden: Set[str] = set()
+        self.open: Dict[int, int] = {}  # id → depth
+        self.done: Dict[int, Any] = {}
+        self.kept: List[Any] = []  # an id is one only as long as its object lives
+        self.lowest = sys.maxsize  # the least depth that what was described last refers back to
+        self.hidden: Set[str] = set()
 
     def describe(self, value: Any, where: str) -> Any:
         """See :func:`describe`."""
-        if isinstance(value, str) and value in self._hidden:
+        if isinstance(value, str) and value in self.hidden:
             return ["hidden"]
         if type(value) in _ATOMS:
             return [type(value).__name__, repr(value)]
@@ -74,51 +74,51 @@ class Walk:
             return ["float", value.hex()]
         if isinstance(value, np.generic) and not isinstance(value, (np.void, np.longdouble, np.clongdouble)):
             return self.describe(value.item(), where)
-        if id(value) in self._done:
-            return self._done[id(value)]
-        depth = len(self._open)
-        if id(value) in self._open:
-            self._lowest = min(self._lowest, self._open[id(value)])
-            return ["again", depth - self._open[id(value)]]
-        self._open[id(value)], before, self._lowest = depth, self._lowest, sys.maxsize
-        self._kept.append(value)
+        if id(value) in self.done:
+            return self.done[id(value)]
+        depth = len(self.open)
+        if id(value) in self.open:
+            self.lowest = min(self.lowest, self.open[id(value)])
+            return ["again", depth - self.open[id(value)]]
+        self.open[id(value)], before, self.lowest = depth, self.lowest, sys.maxsize
+        self.kept.append(value)
         try:
             found = _describer(value)(self, value, where)
         finally:
-            del self._open[id(value)]
+            del self.open[id(value)]
         # What refers to something further up is described by its place among those that do.
-        self._done[id(value)] = found if self._lowest >= depth else ["again", "number", len(self._done)]
-        self._lowest = min(before, self._lowest) if self._lowest < depth else before
+        self.done[id(value)] = found if self.lowest >= depth else ["again", "number", len(self.done)]
+        self.lowest = min(before, self.lowest) if self.lowest < depth else before
         return found
 
     @contextlib.contextmanager
     def inside(self, value: Any) -> Iterator[bool]:
         """Hold ``value`` open in the block, if it is not; whether it was not."""
-        new = id(value) not in self._open
+        new = id(value) not in self.open
         if new:
-            self._open[id(value)] = len(self._open)
+            self.open[id(value)] = len(self.open)
         try:
             yield new
         finally:
             if new:
-                del self._open[id(value)]
+                del self.open[id(value)]
 
     @contextlib.contextmanager
     def without(self, text: str) -> Iterator[None]:
         """Leave a text out in the block, one that holds a counter."""
-        before, self._hidden = self._hidden, self._hidden | ({text} if text else set())
+        before, self.hidden = self.hidden, self.hidden | ({text} if text else set())
         try:
             yield
         finally:
-            self._hidden = before
+            self.hidden = before
 
     def apart(self, value: Any, where: str) -> Any:
         """As :meth:`describe`, but whatever was described before: for what comes in no order."""
         walk = Walk()
-        walk._open, walk._hidden = dict(self._open), self._hidden
+        walk.open, walk.hidden = dict(self.open), self.hidden
         found = walk.describe(value, where)
-        self._kept.extend(walk._kept)
-        self._lowest = min(self._lowest, walk._lowest)
+        self.kept.extend(walk.kept)
+        self.lowest = min(self.lowest, walk.lowest)
         return found
 
     def items(self, values: Any, where: str) -> List[Any]:
@@ -132,13 +132,13 @@ class Walk:
 
 def _describer(value: Any) -> Callable[[Walk, Any, str], Any]:
     """The function that describes values of this kind; MXNet's are looked for where MXNet is loaded."""
-    from . import identity_python
+    from . import python
 
-    if type(value) in identity_python.EXACTLY:
-        return identity_python.EXACTLY[type(value)]
-    known = list(identity_python.BY_TYPE)
+    if type(value) in python.EXACTLY:
+        return python.EXACTLY[type(value)]
+    known = list(python.BY_TYPE)
     if "mxnet" in sys.modules:
-        from . import identity_gluon
+        from . import blocks
 
-        known += identity_gluon.BY_TYPE
-    return next((describer for kind, describer in known if isinstance(value, kind)), identity_python.describe_object)
+        known += blocks.BY_TYPE
+    return next((describer for kind, describer in known if isinstance(value, kind)), python.describe_object)

@@ -29,6 +29,7 @@ _CHANGING = {
     *("__setattr__", "__dict__", "vars", "next", "send", "shuffle", "insort", "insort_left", "insort_right"),
     *("heappush", "heappop", "heapify", "heapreplace", "heappushpop"),
 }
+_LOADING = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_SUPER_ATTR"}
 _NOT_WATCHING = {"reset", "load_state_dict", "set_state"}  # a user puts the state back; no training does
 _TRAINING = (gluon.Block, gluon.Trainer, gluon.Parameter, mx_optimizer.Optimizer, mx_metric.EvalMetric)
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
@@ -125,7 +126,7 @@ def _changes(code: types.CodeType) -> bool:
     return any(
         instruction.opname in ("STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_GLOBAL")
         or (instruction.opname == "STORE_DEREF" and instruction.argval in code.co_freevars)
-        or (instruction.opname.startswith("LOAD") and instruction.argval in _CHANGING)
+        or (instruction.opname in _LOADING and instruction.argval in _CHANGING)
         for instruction in _instructions(code)
     )
 

@@ -631,7 +631,8 @@ def test_methods_that_are_part_of_a_call_or_of_making_it_watch_nothing():
             self.last = None
 
         def show(self):
-            return [self(t) for t in range(3)]
+            add = "update"
+            return add, [self(t) for t in range(3)]
 
         @property
         def top(self):

@@ -98,8 +98,17 @@ class Comparison:
             UsageError: there is no such schedule or no such list in the history, or the function fails.
 
         Example:
-            ``found.claim("warmup helps in the first five epochs", "cosine-warmup", "cosine",
-            lambda history: sum(history["test_loss"][:5]), larger_is_better=False).verdict``
+            >>> from gluon_lr.experiments import Record
+            >>> def record(name, seed, losses):
+            ...     settings = {"schedule": name, "rate": 0.1}
+            ...     history = {"test_loss": losses, "test_acc": [0.5, 0.5]}
+            ...     return Record({"run": name, "seed": seed, "settings": settings}, "finished", history, {}, {}, 1.0)
+            >>> records = [record("warm", s, [0.4 + s / 50, 0.3]) for s in range(3)]
+            >>> records += [record("cold", s, [0.9 + s / 60, 0.3]) for s in range(3)]
+            >>> found = Comparison(records, Path("out"), Path("out/report.html"))
+            >>> found.claim("warmup helps at first", "warm", "cold", lambda h: h["test_loss"][0],
+            ...             larger_is_better=False).verdict
+            'supported'
         """
         by = self.score if measure is None else score_of(measure, larger_is_better)
         if measure is None and larger_is_better is not None:

@@ -24,6 +24,7 @@ from gluon_lr.data.sources import CIFAR10, FASHION_MNIST
 # A shell that starts the tests in the background has Ctrl-C ignored, here and in every process started from here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+collect_ignore = ["finder/deepar.py"]  # a script: its packages are in an environment of their own
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks" / "faults"))  # the campaigns, which tests run in small
 

@@ -53,7 +53,7 @@ def test_the_three_readings_use_these_rates(run):
         "as-printed": np.full(9400, 0.125) if run == "multi-factor" else beyond[run],
         "per-epoch": np.repeat(curve, 235),
     }
-    for reading in READINGS:
+    for reading in READINGS[:3]:  # the fourth is of warmup alone
         scheduler = trained_scheduler(run, reading, 235)
         np.testing.assert_allclose([scheduler(int(i)) for i in t], expected[reading], rtol=1e-12, err_msg=reading)
 

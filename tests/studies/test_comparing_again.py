@@ -62,8 +62,8 @@ def test_a_run_is_read_where_it_is_the_same_and_refused_by_name_where_it_is_not(
     assert "| mine | 0.5 |" in repr(same)
 
     refused = {
-        r"another schedule: ForeignScheduler.*made by steady → .*made by falling": {"schedule": falling},
-        r"another schedule, though both read ForeignScheduler": {"schedule": steady_by_half},
+        r"another schedule: FunctionScheduler.*made by steady → .*made by falling": {"schedule": falling},
+        r"another schedule, though both read FunctionScheduler": {"schedule": steady_by_half},
         r"another net: Sequential.*Dense\(None -> 3, Activation\(relu\)\).*made by wide_net \(WIDTH=3\) → "
         r"Dense\(None -> 2, linear\), made by net": {"make_net": net},
         r"other data: 3 batches of 16.* → 2 batches of 24": {"data": larger_batches},

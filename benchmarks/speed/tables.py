@@ -169,10 +169,10 @@ def document(saved):
     lines = "\n".join(f"- {name}: {value}" for name, value in about.items())
     tried = (
         "PyTorch's best is the fastest of these in the same round: one process with two threads or two processes with "
-        f"one, each {', '.join(LISTED)}; after the first round without those that take half as long again. 'All tried' "
-        "adds PyTorch's fused optimizers and, for Adam, denormal numbers "
-        "taken as zero, as this package has them. Ours runs in two processes with one thread, as a sweep does. Times "
-        "are of the whole machine: two processes side by side count half."
+        f'one, each {", ".join(LISTED)}; after the first round without those that took half as long again. "All '
+        "tried\" adds PyTorch's fused optimizers and, for Adam, denormal numbers taken as zero, as this package has "
+        "them. Ours runs in two processes with one thread, as a sweep does. Times are of the whole machine: two "
+        "processes side by side count half."
     )
     return (
         f"{lines}\n\n{tried}\n\n{updates(results)}\n\n{epochs(results)}\n\n{parts(results)}\n\n"

@@ -1,36 +1,29 @@
-"""``make bench``: every arm in turn, round after round, and tables of ratios with their spread.
+"""``make bench``: every arm in turn, round after round, and a table of ratios with their spread.
 
-Machines are noisy: absolute times are saved, but only ratios within a round are quoted. All figures of a record are of
-one session.
+Machines are noisy: absolute times are saved but only ratios within a round are quoted.
 """
 
-import datetime
 import json
-import os
-import platform
+import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
-
-from arms import ARMS
-from lockstep import QUICK
-from peers import contenders
-from tables import blocks, document
 
 from gluon_lr.cli import Parser, choice_list, file, positive_int, run
 from gluon_lr.errors import UsageError
 from gluon_lr.report.blocks import markdown_file, update_blocks
 
 HERE = Path(__file__).resolve().parent
-# Steady, or repeated within the arm.
-ONCE = ("memory", "finder", "scheduler-calls", "peak", "scaling")
+INTERLEAVED = ["ours", "d2l", "pytorch", "pytorch-compiled", "ours-two-jobs", "ours-one-job"]
+REPEATED = ["imports", "first-update", "floor", "memory", "finder", "scheduler-calls"]
 
 
-def measure_arm(name, *arguments):
+def measure_arm(name):
     """One arm in a process of its own; None where it does not run on this machine."""
-    command = [sys.executable, "-W", "ignore", str(HERE / "arms.py"), name, *map(json.dumps, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(HERE / "arms.py"), name], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         print(f"{name} does not run here: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
         return None
@@ -39,52 +32,72 @@ def measure_arm(name, *arguments):
 
 def measure(rounds, arms):
     """The results of these arms, in turn, round after round; a list a name."""
-    results = {name: [] for name in ARMS}
+    results = {name: [] for name in arms}
     for i in range(rounds):
         for name in arms:
-            if i and name in ONCE:
-                continue
+            if i and name in REPEATED[3:]:
+                continue  # steady, or repeated within the arm
             started = time.perf_counter()
-            first = results[name][0] if i and name.endswith(": PyTorch") else None
-            results[name].append(measure_arm(name, contenders(first)) if first else measure_arm(name))
+            results[name].append(measure_arm(name))
             print(f"round {i + 1}/{rounds}: {name}, {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return results
 
 
-def about(rounds):
-    """The commit, the day, the settings and the machine."""
+def ratios(results, first, second):
+    """Ratios of seconds an epoch, round by round."""
+    pairs = zip(results[first], results[second])
+    return [a["seconds_per_epoch"] / b["seconds_per_epoch"] for a, b in pairs if a and b]
+
+
+def told(values, digits=2):
+    """Median and spread as text."""
+    if not values:
+        return "does not run here"
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} … {max(values):.{digits}f})"
+
+
+def table(results):
+    """Rows of what, measured, goal; the ratios first, :data:`RATIOS` of them."""
+    good = {name: [r for r in rows if r] for name, rows in results.items()}
+    memory = [r["mebibytes"] for r in good["memory"]]
+    floors = [r["our_seconds_per_update"] / r["seconds_per_update"] for r in good["floor"]]
+    plain = [r["our_seconds_per_update"] / r["plain_seconds_per_update"] for r in good["floor"]]
+    finder = [ratio - 1 for r in good["finder"] for ratio in r["ratios"]]
+    calls = good["scheduler-calls"]
+    return [
+        ("whole chapter, time over d2l's loop and loaders", told(ratios(results, "ours", "d2l")), "≤ 0.20"),
+        ("whole chapter, time over PyTorch eager", told(ratios(results, "ours", "pytorch")), "≤ 0.50"),
+        ("whole chapter, time over PyTorch compiled", told(ratios(results, "ours", "pytorch-compiled")), "–"),
+        ("throughput of two jobs over one", told(ratios(results, "ours-one-job", "ours-two-jobs")), "≥ 1.70"),
+        ("an update over one of Gluon's own layers (one thread)", told(plain), "–"),
+        ("an update over its heavy operators alone (one thread)", told(floors), "–"),
+        ("a search's time over plain updates, less one", told(finder, 3), "≤ 0.050"),
+        ("`import gluon_lr` beyond `import mxnet`, s", told([r["gluon_lr"] for r in good["imports"]], 3), "≤ 0.300"),
+        ("the same with the names used, s", told([r["with_names"] for r in good["imports"]], 3), "–"),
+        ("command to first update and its evaluation, s", told([r["seconds"] for r in good["first-update"]]), "≤ 5"),
+        ("peak memory of one run, MiB", told(memory, 0), "≤ 1024"),
+        ("a scheduler call, µs", told([r["policy"] for r in calls]), "≤ 2"),
+        ("a call of three nested combinators, µs", told([r["three_nested"] for r in calls]), "≤ 5"),
+    ]
+
+
+RATIOS = 7  # rows of the table that hold on other machines too: what the README shows
+
+
+def markdown(rows):
+    """The table in Markdown."""
+    lines = ["| measured | median (least … greatest) | goal |", "| --- | --- | --- |"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def machine():
+    """What this was measured on."""
+    import os
+    import platform
+
     from gluon_lr.experiments.environment import processor
 
-    def told(path):
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError:
-            return "not told"
-
-    def git(*command):
-        done = subprocess.run(["git", *command], capture_output=True, text=True, check=False, cwd=HERE)
-        return done.stdout.strip() if done.returncode == 0 else "not told"
-
-    info = told("/proc/cpuinfo")
-    flags = next((line.partition(":")[2].split() for line in info.splitlines() if line.startswith("flags")), [])
-    wide = [flag for flag in flags if flag.startswith(("avx", "fma", "amx"))]
-    caches = []
-    for cache in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        caches.append(f"L{told(cache / 'level')} {told(cache / 'type').lower()} {told(cache / 'size')}")
-    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-    import importlib.metadata
-
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("mxnet", "torch", "numpy"))
-    return {
-        "commit": git("rev-parse", "--short", "HEAD") + changed,
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "settings": f"{rounds} rounds, {versions}, Python {platform.python_version()}",
-        "processor": f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "vector instructions": " ".join(wide) or "not told",
-        "caches": ", ".join(caches) or "not told",
-        "governor": told("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "load before": f"{os.getloadavg()[0]:.2f}",
-    }
+    return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
 def read(path):
@@ -95,8 +108,8 @@ def read(path):
     """
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        document(saved)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        table(saved["results"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: holds no whole measurement ({error!r}): measure all arms to make one") from error
     return saved
 
@@ -105,12 +118,9 @@ def main(argv=None):
     """Measure, print, save; the exit code."""
     parser = Parser("benchmarks/speed/bench.py", description=__doc__)
     parser.add_argument("--rounds", type=positive_int, default=3)
-    every = list(ARMS)
+    every = INTERLEAVED + REPEATED
     parser.add_argument(
-        "--arms",
-        type=choice_list(every),
-        default=every,
-        help="only some, printed as they come and saved nowhere: " + ", ".join(every),
+        "--arms", type=choice_list(every), default=every, help="only some of " + ",".join(every) + "; the rest as saved"
     )
     parser.add_argument("--out", type=file, default=HERE / "results.json")
     parser.add_argument(
@@ -118,19 +128,18 @@ def main(argv=None):
     )
     parser.add_argument("--report-only", action="store_true", help="measure nothing; read what was saved")
     options = parser.parse_args(argv)
-    if options.arms != every:
-        print(json.dumps(measure(options.rounds, options.arms), indent=1))
-        return 0
+    results = read(options.out)["results"] if options.arms != every and not options.report_only else {}
     if not options.report_only:
-        saved = {"about": about(options.rounds), "results": measure(options.rounds, every)}
-        if QUICK:
-            saved["about"]["settings"] += "; QUICK: to see that it runs, no measurement"
+        results.update(measure(options.rounds, options.arms))
+        saved = {"machine": machine(), "results": results}
         options.out.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
     saved = read(options.out)
-    options.out.with_suffix(".md").write_text(document(saved), encoding="utf-8")
-    print(document(saved))
+    rows = table(saved["results"])
+    text = f"Measured on: {saved['machine']}\n\n{markdown(rows)}\n"
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
     if options.markdown:
-        update_blocks(options.markdown, blocks(saved))
+        update_blocks(options.markdown, {"bench": markdown(rows[:RATIOS])})
     return 0
 
 

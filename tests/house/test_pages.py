@@ -27,8 +27,9 @@ def generated():
     found["reliability"] = campaigns.markdown(json.loads(campaigns.RECORD.read_text(encoding="utf-8")))
     bench = runpy.run_path(str(ROOT / "benchmarks" / "speed" / "bench.py"))
     saved = json.loads((ROOT / "benchmarks" / "speed" / "results.json").read_text())
-    assert bench["document"](saved) == (ROOT / "benchmarks" / "speed" / "results.md").read_text(encoding="utf-8")
-    found.update(bench["blocks"](saved))
+    rows = bench["table"](saved["results"])
+    assert bench["markdown"](rows) in (ROOT / "benchmarks" / "speed" / "results.md").read_text(encoding="utf-8")
+    found["bench"] = bench["markdown"](rows[: bench["RATIOS"]])
     return found
 
 

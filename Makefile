@@ -77,6 +77,7 @@ results: $(VENV)/dev.ready
 	for study in tutorial article talk beyond; do \
 		$(BIN)/python -m gluon_lr $$study --out chapter_runs/$$study --report-only \
 			--markdown docs/results/$$study.md || exit 1; done
+	$(BIN)/python -m gluon_lr.studies.forest
 	$(BIN)/python benchmarks/finder/regret.py --report-only --markdown docs/results/finder.md
 	$(BIN)/python benchmarks/speed/bench.py --report-only --markdown docs/about/speed.md
 	$(BIN)/python benchmarks/faults/campaigns.py --markdown docs/about/reliability.md

@@ -45,8 +45,8 @@ def judge(claims: Sequence[Claim]) -> List[Verdict]:
         gain = test.difference
         significant = test.p_corrected < 1 - LEVEL
         if claim.denies:
-            supported = gain.high < claim.margin
             refuted = significant and gain.mean > 0
+            supported = gain.high < claim.margin and not refuted
         else:
             supported = significant and gain.mean > 0
             refuted = significant and gain.mean < 0

@@ -160,6 +160,7 @@ def test_verdicts_need_evidence():
     assert verdict([]) == "not resolved at 0 seeds"
     assert verdict([-0.01, -0.011, -0.012], denies=True) == "supported"
     assert verdict([0.1, 0.11, 0.12], denies=True) == "not supported"
+    assert verdict([0.001, 0.0011, 0.0012], denies=True) == "not supported", "a small gain that is sure is a gain"
     assert verdict([0.1, -0.11, 0.02], denies=True) == "not resolved at 3 seeds"
 
 

@@ -1,0 +1,87 @@
+"""Every claim of every source on one sheet: how large its effect is, in its own spread over seeds."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+
+from ..analysis.selection import read_comparable
+from ..analysis.statistics import mean_interval
+from ..analysis.verdicts import Verdict, judge
+from ..report.figures import new_figure
+
+SOURCES = ("chapter", "tutorial", "article", "talk")
+COLOURS = {"supported": "#009E73", "not supported": "#D55E00"}
+
+
+def verdicts(runs: Path) -> Dict[str, List[Verdict]]:
+    """Source (for the chapter: source and reading) → the verdicts on its claims that can be judged."""
+    found: Dict[str, List[Verdict]] = {}
+    for name in SOURCES:
+        claims = import_module(f"gluon_lr.studies.{name}.claims").claims
+        records, _ = read_comparable(runs / name)
+        for reading in dict.fromkeys(r.spec["reading"] for r in records) if name == "chapter" else [None]:
+            chosen = [r for r in records if reading in (None, r.spec["reading"])]
+            judged = [v for v in judge(claims(chosen)) if v.test.difference.n > 1]
+            if judged:
+                found[name if reading is None else f"{name}, {reading}"] = judged
+    return found
+
+
+def draw_forest(found: Dict[str, List[Verdict]]) -> Any:
+    """A line a claim: the mean difference over seeds with its 95 % interval, both divided by the differences' standard
+    deviation, so that accuracies, losses and epochs share an axis, which is logarithmic beyond 2."""
+    rows = [(source, verdict) for source, judged in found.items() for verdict in judged]
+    figure, ((ax,),) = new_figure(1, 1, width=11, height=0.27 * (len(rows) + len(found)) + 1.2)
+    y, labels, places = 0, [], []
+    for source, judged in found.items():
+        ax.text(-0.01, y, source, transform=ax.get_yaxis_transform(), ha="right", va="center", weight="bold", size=9)
+        y += 1
+        for verdict in judged:
+            low, middle, high = standardized(verdict)
+            color = COLOURS.get(verdict.verdict, "0.55")
+            face = "white" if verdict.claim.denies else color
+            ax.plot([low, high], [y, y], color=color, lw=1.5)
+            ax.plot([middle], [y], "D" if color == "0.55" else "o", color=color, markerfacecolor=face, ms=5)
+            labels.append(f"{verdict.claim.text} ({verdict.test.difference.n} seeds)")
+            places.append(y)
+            y += 1
+    ax.axvline(0, color="0.3", lw=0.8)
+    ax.set_yticks(places, labels, fontsize=7.5)
+    ax.set_ylim(y, -1)
+    ax.set_xscale("symlog", linthresh=2, linscale=2)
+    ticks = [-100, -30, -10, -5, -2, -1, 0, 1, 2, 5, 10, 30, 100]
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel(
+        "mean difference over seeds, in its standard deviations: right of 0 speaks for the claim\n"
+        "(open marks: the claim is that there is no gain, so 0 or less speaks for it)"
+    )
+    ax.grid(alpha=0.3, axis="x")
+    for verdict, color in (*COLOURS.items(), ("not resolved", "0.55")):
+        ax.plot([], [], "D" if verdict == "not resolved" else "o", color=color, label=verdict)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def standardized(verdict: Verdict) -> "tuple[float, float, float]":
+    """Lower end, mean and upper end of a claim's interval, in standard deviations of its differences."""
+    numbers = np.asarray(list(verdict.claim.differences), float)
+    interval, deviation = mean_interval(numbers), float(numbers.std(ddof=1))
+    if deviation == 0:
+        return 0.0, 0.0, 0.0
+    return interval.low / deviation, interval.mean / deviation, interval.high / deviation
+
+
+def main(runs: Path = Path("chapter_runs")) -> None:
+    """Draw the sheet of the committed evidence."""
+    from ..report.figures import save_png
+
+    print(save_png(draw_forest(verdicts(runs)), runs / "claims.png"))
+
+
+if __name__ == "__main__":
+    main()

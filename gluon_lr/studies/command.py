@@ -54,7 +54,10 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     tracking: Optional[MlflowTracker] = None
     if options.report_only:
         if not Store(folder).paths():
-            raise UsageError(f"no records in {folder}: leave --report-only out to make some, or name another --out")
+            quick = " (quick ones are there: add --quick)" if Store(folder / "quick").paths() else ""
+            raise UsageError(
+                f"no records in {folder}{quick}: leave --report-only out to make some, or name another --out"
+            )
     else:
         _check_context(options.ctx)
         tracking = _tracking(options, specs, folder)

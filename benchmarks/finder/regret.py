@@ -144,13 +144,13 @@ def make_learner(name, net, batches, loss, rate):
 
 def build(spec, ctx, data_dir=None):
     """What a run of the grid trains."""
-    from gluon_lr.studies.tutorial.experiment import Parts
+    from gluon_lr.studies.tutorial.experiment import Stretches
 
     name = spec.settings["task"]
     net, train_iter, test_iter, loss, about = make(name, spec.seed, ctx, data_dir)
     learner = make_learner(name, net, train_iter, loss, spec.settings["rate"])
-    parts = Parts(train_iter, spec.settings["updates_per_part"])
-    return Ingredients(net, parts, test_iter, loss, learner.trainer, about)
+    stretches = Stretches(train_iter, spec.settings["updates_per_part"])
+    return Ingredients(net, stretches, test_iter, loss, learner.trainer, about)
 
 
 def search_path(name, seed, how):

@@ -149,3 +149,15 @@ def test_the_finders_default_rule_is_the_one_with_the_least_regret(monkeypatch):
     mean = {rule: np.mean([np.mean(values) for _, values in (found[task][rule] for task in found)]) for rule in RULES}
     assert min(mean, key=mean.get) == DEFAULT_RULE
     assert all(np.mean(found[task][DEFAULT_RULE][1]) <= 0.02 for task in found)
+
+
+def test_the_finders_benchmark_makes_what_it_trains(monkeypatch):
+    import mxnet as mx
+
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "finder"))
+    regret = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "regret.py"))
+    spec = regret["specifications"](["mlp-sgd"], [0])[0]
+    run = regret["build"](spec, mx.cpu())
+    first = next(iter(run.train_iter))
+    assert first[0].shape[0] == 64
+    assert run.trainer.learning_rate == spec.settings["rate"]

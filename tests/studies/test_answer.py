@@ -86,7 +86,9 @@ def test_the_table_tells_collapsed_trainings_apart(others):
     assert fine[-1].startswith(("above", "below"))
     short = replace(own[1], spec={**own[1].spec, "epochs": 3})
     assert answer_table([short], others, "as-printed").rows[0][-1] == "no comparison"
-    assert len(draw_answer(own, others).axes) == 6
+    axes = draw_answer(own, others).axes
+    assert len(axes) == 6
+    assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == ["train loss", "train accuracy", "test accuracy"]
 
 
 def test_places():

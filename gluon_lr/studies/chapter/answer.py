@@ -165,7 +165,7 @@ def draw_answer(own: Sequence[Record], others: Sequence[Record]) -> Any:
     mine, theirs = by_run(own), by_run(others)
     names, styles = list(mine), looks(mine)
     figure, axes = new_figure(len(QUANTITIES), len(names), width=2.3 * len(names) + 0.6, height=2.0, sharex=True)
-    for column, name in zip(axes.T, names):
+    for i, (column, name) in enumerate(zip(axes.T, names)):
         for ax, (quantity, label), published in zip(column, QUANTITIES, PUBLISHED.get(name, UNPUBLISHED)):
             for record in theirs.get(name, []):
                 ax.plot(_epochs(record), record.history[quantity], color="0.75", lw=0.8)
@@ -173,7 +173,7 @@ def draw_answer(own: Sequence[Record], others: Sequence[Record]) -> Any:
                 ax.plot(_epochs(record), record.history[quantity], lw=1.6, **{**styles[name], "marker": ""})
             ax.plot([EPOCHS], [published], "x", color="red", ms=7, mew=2)
             ax.grid(alpha=0.3)
-            if column is axes.T[0]:
+            if i == 0:
                 ax.set_ylabel(label)
         column[0].set_title(name, fontsize=9)
         column[-1].set_xlabel("epoch")

@@ -124,7 +124,9 @@ class Metrics:
         alike = axis == 1 and labels == outputs[:1] + outputs[2:] and losses == outputs[:1]
         self._axis_length = outputs[axis]
         for group in [self._waiting] if alike else [[one] for one in self._waiting]:
-            output, y, values = (parts[0] if len(parts) == 1 else mx.nd.concat(*parts, dim=0) for parts in zip(*group))
+            output, y, values = (
+                arrays[0] if len(arrays) == 1 else mx.nd.concat(*arrays, dim=0) for arrays in zip(*group)
+            )
             self._losses.append(values.reshape((len(group), -1)).sum(axis=1))
             self._right.append((output.argmax(axis=axis) == y.astype("float32", copy=False)).sum())
             self._counted += y.size

@@ -343,8 +343,8 @@ def markdown(record):
 
     def fuzzed(title, kinds):
         inputs, refused, lost = (sum(record["fuzz"][k][key] for k in kinds) for key in ("inputs", "refused", "lost"))
-        told = f"{inputs:,} ({refused:,} refused, the others still of the right form)"
-        return (f"{title}: {', '.join(kinds)}", told, str(lost))
+        tried = f"{inputs:,} ({refused:,} refused, the others still of the right form)"
+        return (f"{title}: {', '.join(kinds)}", tried, str(lost))
 
     data = ["gzipped idx files", "idx files", "CIFAR-10 batches"]
     rows = [

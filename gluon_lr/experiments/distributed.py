@@ -115,10 +115,10 @@ def _build_share(build: Build, store: Any, spec: RunSpec, ctx: Any, data_dir: Op
     """A study's ingredients, with this worker's share of the data and a trainer that adds gradients up."""
     import mxnet as mx
 
-    parts = build(spec, ctx, data_dir)
+    ingredients = build(spec, ctx, data_dir)
     workers = store.num_workers
-    parts.train_iter = Share(parts.train_iter, store.rank, workers)
-    attach_kvstore(parts.trainer, store, workers)
+    ingredients.train_iter = Share(ingredients.train_iter, store.rank, workers)
+    attach_kvstore(ingredients.trainer, store, workers)
     _wait_for_broadcasts(store)
     store.init(_METRICS_KEY, mx.nd.zeros(2))
 
@@ -128,8 +128,8 @@ def _build_share(build: Build, store: Any, spec: RunSpec, ctx: Any, data_dir: Op
         store.pull(_METRICS_KEY, out=total)
         history.train_loss[-1], history.train_acc[-1] = (float(x) / workers for x in total.asnumpy())
 
-    parts.after_epoch = [mean_over_workers, *parts.after_epoch]
-    return parts
+    ingredients.after_epoch = [mean_over_workers, *ingredients.after_epoch]
+    return ingredients
 
 
 def _wait_for_broadcasts(store: Any) -> None:

@@ -68,7 +68,7 @@ class MlflowTracker:
         self.folder, self.specs = Path(folder).resolve(), list(specs)
         self._store = Store(self.folder)
         self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
-        self._told: Dict[str, int] = {}  # key → epochs that MLflow knows
+        self._epochs_sent: Dict[str, int] = {}  # key → epochs that MLflow knows
         self._runs: Dict[str, str] = {}  # key → MLflow's run
         self._ended: Dict[str, bool] = {}
         self._lost = False
@@ -91,7 +91,7 @@ class MlflowTracker:
     def __exit__(self, *_: Any) -> None:
         self._stop.set()
         self._thread.join()
-        self._tell(final=True)
+        self._send_news(final=True)
 
     def figures(self, pictures: Sequence[Path]) -> None:
         """Give every run of the sweep the report's pictures."""
@@ -102,9 +102,9 @@ class MlflowTracker:
 
     def _follow(self) -> None:
         while not self._stop.wait(_LOST_EVERY if self._lost else _EVERY):
-            self._tell()
+            self._send_news()
 
-    def _tell(self, final: bool = False) -> None:
+    def _send_news(self, final: bool = False) -> None:
         """Tell MLflow what is new in the records. What cannot be told is tried again at the next look.
 
         A record that says ``failed`` may be an earlier call's, whose run is about to be made anew: it is believed at
@@ -119,18 +119,18 @@ class MlflowTracker:
                 continue  # not begun yet, or damaged, which the sweep reports
             if record.status == "failed" and not final:
                 continue
-            if record.status not in _STATUS and record.epochs == self._told.get(spec.key):
+            if record.status not in _STATUS and record.epochs == self._epochs_sent.get(spec.key):
                 continue
-            if not self._try(self._tell_run, spec, record):
+            if not self._try(self._send_run, spec, record):
                 return
 
-    def _tell_run(self, spec: RunSpec, record: Record) -> None:
+    def _send_run(self, spec: RunSpec, record: Record) -> None:
         if spec.key not in self._runs:
-            self._runs[spec.key], self._told[spec.key] = self._find_run(spec, record)
-        run, known = self._runs[spec.key], self._told[spec.key]
+            self._runs[spec.key], self._epochs_sent[spec.key] = self._find_run(spec, record)
+        run, known = self._runs[spec.key], self._epochs_sent[spec.key]
         if record.epochs > known:
             self._client.log_batch(run, metrics=_metrics(record, known))
-            self._told[spec.key] = record.epochs
+            self._epochs_sent[spec.key] = record.epochs
         if record.status in _STATUS:
             self._client.set_tag(run, "outcome", record.status)
             self._client.set_terminated(run, _STATUS[record.status])
@@ -148,8 +148,8 @@ class MlflowTracker:
         """MLflow's run of ``spec``, that of an interrupted call included, and how many epochs it knows."""
         wanted = f"tags.key = '{spec.key}' and tags.folder = '{self._where}'"
         for run in self._client.search_runs([self._experiment], wanted, max_results=1):
-            told = self._client.get_metric_history(run.info.run_id, "train_loss")
-            known = max((metric.step for metric in told), default=0)
+            sent = self._client.get_metric_history(run.info.run_id, "train_loss")
+            known = max((metric.step for metric in sent), default=0)
             if known <= record.epochs:  # more were told of one that has been made anew since
                 return run.info.run_id, known
         run = self._client.create_run(
@@ -176,8 +176,8 @@ class MlflowTracker:
 
 def _parameters(record: Record) -> Dict[str, Any]:
     spec = {key: value for key, value in record.spec.items() if key != "settings"}
-    told = {**spec, **record.spec["settings"], "dataset_edition": record.edition, **record.environment}
-    return {name: str(value)[:500] for name, value in told.items()}
+    values = {**spec, **record.spec["settings"], "dataset_edition": record.edition, **record.environment}
+    return {name: str(value)[:500] for name, value in values.items()}
 
 
 def _metrics(record: Record, known: int) -> List[Any]:

@@ -67,14 +67,14 @@ def forecast(losses: Sequence[float], horizon: int) -> float:
         residuals = np.abs(y - smooth)
         keep = residuals <= np.quantile(residuals, 0.97)
         warnings.simplefilter("error", OptimizeWarning)
-        fall = max(smooth[0] - smooth[-1], 1e-12)
+        decrease = max(smooth[0] - smooth[-1], 1e-12)
         try:
             (a, b, c), _ = curve_fit(
                 lambda x, a, b, c: a * np.exp(b * x) + c,
                 x[keep],
                 smooth[keep],
-                p0=(fall, -1.0 / len(y), smooth[-1]),
-                bounds=([0, -np.inf, smooth[-1] - 2 * fall], [np.inf, -1e-9, np.inf]),
+                p0=(decrease, -1.0 / len(y), smooth[-1]),
+                bounds=([0, -np.inf, smooth[-1] - 2 * decrease], [np.inf, -1e-9, np.inf]),
                 maxfev=5000,
             )
         except (RuntimeError, ValueError, OptimizeWarning):

@@ -93,7 +93,7 @@ def _smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -
     return y, weights @ y, finite, weights
 
 
-def fall(lrs: Sequence[float], losses: Sequence[float]) -> float:
+def fall_in_standard_errors(lrs: Sequence[float], losses: Sequence[float]) -> float:
     """By how many standard errors the least smoothed loss lies below the mean where the rates are too low to matter.
 
     Those are the rates up to a tenth of the least loss's, or where there are fewer than ten of them the first half of
@@ -103,7 +103,8 @@ def fall(lrs: Sequence[float], losses: Sequence[float]) -> float:
         lrs, losses: as many of each, in any order: of one search, or of several together.
 
     Example:
-        >>> fall([1e-3 * 1.2**i for i in range(30)], [2.0] * 15 + [2 - i / 10 for i in range(15)]) > 5
+        >>> losses = [2.0] * 15 + [2 - i / 10 for i in range(15)]
+        >>> fall_in_standard_errors([1e-3 * 1.2**i for i in range(30)], losses) > 5
         True
     """
     order = np.argsort(lrs, kind="stable")
@@ -212,7 +213,7 @@ def read(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: flo
 def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
     """What ``rule`` makes of a curve of raw losses that falls by more than its noise; never raises for a curve."""
     found = read(rule, lrs, losses, momentum)
-    return found if not found or fall(lrs, losses) >= CLEAR else Suggestion(rule, None, UNCLEAR)
+    return found if not found or fall_in_standard_errors(lrs, losses) >= CLEAR else Suggestion(rule, None, UNCLEAR)
 
 
 def momentum_of(optimizer: Any) -> float:

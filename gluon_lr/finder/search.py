@@ -115,10 +115,10 @@ class LRFinder:
                 stop = LRFinderStoppingCriteria(smoothing) if stopping is None else copy.deepcopy(stopping)
                 with preserved(learner.net, learner.trainer, seed, snapshot_file, also=also):
                     found.append(self._search(rungs, stop, end, progress))
-        (first, reason), rest = found[0], found[1:]
+        (pairs, reason), rest = found[0], found[1:]
         momentum = momentum_of(learner.trainer.optimizer)
-        others = [LRFinderResult(pairs, why, momentum=momentum) for pairs, why in rest]
-        self.results = LRFinderResult(first, reason, others, momentum)
+        others = [LRFinderResult(other, why, momentum=momentum) for other, why in rest]
+        self.results = LRFinderResult(pairs, reason, others, momentum)
         return self.results
 
     def plot(self, ax: Any = None) -> Any:

@@ -21,7 +21,7 @@ from ..state.private import (
     hooks_of,
     is_initialized,
     output_symbol,
-    parts_of_loader,
+    what_loader_serves,
 )
 from .python import describe_object
 
@@ -42,7 +42,7 @@ def _batches(walk: Any, batches: ArrayBatches, where: str) -> Any:
 
 def _data_loader(walk: Any, loader: Any, where: str) -> Any:
     """What is loaded, in which batches; not by how many workers."""
-    return ["loader", walk.describe(type(loader), where), walk.named(parts_of_loader(loader), where)]
+    return ["loader", walk.describe(type(loader), where), walk.named(what_loader_serves(loader), where)]
 
 
 def _array(walk: Any, array: Any, where: str) -> Any:

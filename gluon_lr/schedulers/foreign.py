@@ -143,13 +143,13 @@ def _refuse_counting(scheduler: Any) -> None:
     kind = type(scheduler).__name__
     asked = _quiet_copy(scheduler)
     try:
-        first, again = plain(asked(1)), plain(asked(1))
+        rate, again = plain(asked(1)), plain(asked(1))
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"{kind} fails when it is called with t = 1 ({reason}): expected its rate") from error
-    if isinstance(first, bool) or not isinstance(first, (int, float)) or first != first:
-        raise UsageError(f"{kind} returned {named(first)} for t = 1: expected a number")
-    differs = 1 if first != again else None
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate != rate:
+        raise UsageError(f"{kind} returned {named(rate)} for t = 1: expected a number")
+    differs = 1 if rate != again else None
     if differs is None and not is_leaf(scheduler):
         try:
             rates = [asked(t) for t in range(2, _COMPARED[-1] + 1)]

@@ -125,9 +125,9 @@ def _kind(theirs: type) -> Optional[type]:
 
 def revived(theirs: type, state: Dict[str, Any]) -> Any:
     """The object that stands for one of class ``theirs`` with these attributes."""
-    made = object.__new__(_kind(theirs))  # type: ignore[type-var]
-    made.__dict__.update(state, memory=Memory())
-    return made
+    scheduler = object.__new__(_kind(theirs))  # type: ignore[type-var]
+    scheduler.__dict__.update(state, memory=Memory())
+    return scheduler
 
 
 def in_any_order(theirs: Any) -> Optional[Any]:

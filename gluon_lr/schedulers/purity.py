@@ -63,7 +63,7 @@ def slots_of(value: Any) -> List[str]:
     return [name for name in names if name not in ("__dict__", "__weakref__") and hasattr(value, name)]
 
 
-def parts(value: Any) -> Iterator[Any]:
+def held_directly(value: Any) -> Iterator[Any]:
     """What ``value`` holds directly."""
     if is_leaf(value) or isinstance(value, (*_TRAINING, *ARRAYS)):
         return
@@ -76,13 +76,13 @@ def parts(value: Any) -> Iterator[Any]:
     elif isinstance(value, types.MethodType):
         yield value.__self__
     elif isinstance(value, types.FunctionType):
-        yield from _parts_of_function(value)
+        yield from _held_by_function(value)
         return
     yield from getattr(value, "__dict__", {}).values()
     yield from (getattr(value, name) for name in slots_of(value))
 
 
-def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
+def _held_by_function(function: types.FunctionType) -> Iterator[Any]:
     """Its closure and defaults, and the callable objects among the globals that it loads."""
     for cell in function.__closure__ or ():
         try:
@@ -109,7 +109,7 @@ def reachable(value: Any, within_functions: bool = True) -> Iterator[Any]:
         seen[id(one)] = one  # kept, so that no id is used twice
         yield one
         if within_functions or not isinstance(one, types.FunctionType):
-            waiting.extend(parts(one))
+            waiting.extend(held_directly(one))
 
 
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:

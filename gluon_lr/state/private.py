@@ -140,7 +140,7 @@ def class_axis(loss: Any, dimensions: int) -> int:
 # Loaders
 
 
-def parts_of_loader(loader: Any) -> Dict[str, Any]:
+def what_loader_serves(loader: Any) -> Dict[str, Any]:
     """What a ``DataLoader`` serves: its dataset, the sampler of its batches, and how examples become a batch."""
     return {"dataset": loader._dataset, "batch_sampler": loader._batch_sampler, "batchify_fn": loader._batchify_fn}
 

@@ -127,16 +127,16 @@ def put_back(copy: Any, done: Optional[Set[int]] = None) -> Any:
             value[...] = content
     elif isinstance(content, dict):
         target = value if isinstance(value, dict) else vars(value)
-        parts = {key: put_back(part, done) for key, part in content.items()}
+        members = {key: put_back(part, done) for key, part in content.items()}
         target.clear()
-        target.update(parts)
+        target.update(members)
     else:
-        parts = [put_back(part, done) for part in content]
+        members = [put_back(part, done) for part in content]
         if isinstance(value, list):
-            value[:] = parts
+            value[:] = members
         elif not isinstance(value, tuple):
             value.clear()
-            (value.update if isinstance(value, set) else value.extend)(parts)
+            (value.update if isinstance(value, set) else value.extend)(members)
     return value
 
 
@@ -148,13 +148,13 @@ def detached(copy: Any, within: tuple = ()) -> Any:
         return Own(type(copy.of).__name__)
     within = (*within, id(copy))
     if isinstance(copy.content, dict):
-        parts = {key: detached(part, within) for key, part in copy.content.items()}
-        return parts if isinstance(copy.of, dict) else ObjectState(type(copy.of).__name__, parts)
+        members = {key: detached(part, within) for key, part in copy.content.items()}
+        return members if isinstance(copy.of, dict) else ObjectState(type(copy.of).__name__, members)
     if isinstance(copy.content, list):
-        parts = [detached(part, within) for part in copy.content]
+        members = [detached(part, within) for part in copy.content]
         if isinstance(copy.of, tuple):
-            return tuple(parts)
-        return {set: set, deque: deque}.get(type(copy.of), list)(parts)
+            return tuple(members)
+        return {set: set, deque: deque}.get(type(copy.of), list)(members)
     return copy.content
 
 
@@ -183,20 +183,20 @@ def put_into(saved: Any, current: Any) -> Any:
         return target
     if isinstance(saved, (list, tuple, deque)):
         others = _aligned(current, len(saved))
-        parts = [put_into(part, other) for part, other in zip(saved, others)]
+        members = [put_into(part, other) for part, other in zip(saved, others)]
         if isinstance(current, (list, deque)) and type(current) is type(saved):
             current.clear()
-            current.extend(parts)
+            current.extend(members)
             return current
-        unchanged = isinstance(current, tuple) and all(part is other for part, other in zip(parts, others))
-        return current if unchanged and len(current) == len(parts) else type(saved)(parts)
+        unchanged = isinstance(current, tuple) and all(part is other for part, other in zip(members, others))
+        return current if unchanged and len(current) == len(members) else type(saved)(members)
     return saved
 
 
 def _write(saved: Dict[Any, Any], target: Dict[Any, Any]) -> None:
-    parts = {key: put_into(part, target.get(key)) for key, part in saved.items()}
+    members = {key: put_into(part, target.get(key)) for key, part in saved.items()}
     target.clear()
-    target.update(parts)
+    target.update(members)
 
 
 def _aligned(current: Any, length: int) -> List[Any]:

@@ -15,7 +15,7 @@ _EVERY = 0.5  # seconds
 
 @contextlib.contextmanager
 def bars(specs: Sequence[RunSpec], store: Store, progress: bool) -> Iterator[None]:
-    """Draw a bar for each run and one overall, with the time left, during the block; a notebook shows only the latter."""
+    """Draw a bar a run and one overall, with the time left, while the block runs; a notebook shows only the latter."""
     if not (progress and specs and visible()):
         yield
         return

@@ -1,4 +1,4 @@
-"""What a search found: the pairs themselves, and what follows from them."""
+"""The result of a search: the pairs themselves, and the suggestions that follow from them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class LRFinderResult(List[Tuple[float, float]]):
 
     @classmethod
     def from_json(cls, path: Any) -> "LRFinderResult":
-        """What :meth:`to_json` wrote.
+        """Read what :meth:`to_json` wrote.
 
         Raises:
-            RecordError: the file is no such thing, altered, or of another version; its name is in the text.
+            RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
             body = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ class LRFinderResult(List[Tuple[float, float]]):
                 for pairs, reason in zip(body["repeats"], body["stop_reasons"])
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise RecordError(f"{path}: is no finder's result ({error}). Delete it and search again") from error
+            raise RecordError(f"{path}: is not a finder's result ({error}). Delete it and search again") from error
         return cls(first, first.stop_reason, rest, first.momentum)
 
     @property
@@ -101,7 +101,7 @@ class LRFinderResult(List[Tuple[float, float]]):
 
     @property
     def _combined_fall(self) -> float:
-        """Of all repetitions together: noise that hides a fall in each may not hide it in all."""
+        """The fall of all repetitions together: noise may hide it in each of them and yet not in all."""
         pairs = [pair for repeat in self.repeats for pair in repeat]
         return fall_in_standard_errors([lr for lr, _ in pairs], [loss for _, loss in pairs])
 
@@ -150,7 +150,7 @@ class LRFinderResult(List[Tuple[float, float]]):
             "version": VERSION,
             "stop_reasons": [repeat.stop_reason for repeat in self.repeats],
             "momentum": self.momentum,
-            # JSON has no NaN or infinity: as text, which float() reads.
+            # JSON has no NaN or infinity: write them as text, which float() reads.
             "repeats": [
                 [[lr, loss if math.isfinite(loss) else str(loss)] for lr, loss in repeat] for repeat in self.repeats
             ],

@@ -49,7 +49,7 @@ class CosineWarmRestartsScheduler(Scheduler):
         return cosine(self.base_lr * self.decay**cycle, self.final_lr, u)
 
     def _cycle(self, t: float) -> "tuple[int, float, float]":
-        """Which cycle t falls into, where that begins, how long it is."""
+        """The number of the cycle that holds t, its beginning, and its length."""
         length, m = self.first_cycle, self.multiplier
         if m == 1:
             cycle = int(t // length)
@@ -80,7 +80,7 @@ class OneCycleScheduler(Scheduler):
         curve: ``cosine`` (default) or ``linear``.
 
     Raises:
-        UsageError: there is no length, ``rise`` is no share, or three phases do not fit.
+        UsageError: the length is 0, ``rise`` is not a share, or three phases do not fit.
 
     Source: Smith and Topin (2017), with the defaults of the common implementations.
 

@@ -95,9 +95,7 @@ def seeds(text: str) -> List[int]:
             raise argparse.ArgumentTypeError(f"expected seeds such as 0, 0-4 or 1,3,5, got {text!r}")
         low, high = int(first), int(last or first)
         if high < low or high - low >= 1000 or high >= 2**31:
-            raise argparse.ArgumentTypeError(
-                f"expected a range of at most 1000 seeds, first-last, got {part!r}"
-            )
+            raise argparse.ArgumentTypeError(f"expected a range of at most 1000 seeds, first-last, got {part!r}")
         chosen.extend(range(low, high + 1))
     return list(dict.fromkeys(chosen))
 

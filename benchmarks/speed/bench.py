@@ -112,13 +112,13 @@ def read(path):
     """What was measured and saved there.
 
     Raises:
-        UsageError: it is not there, or not whole.
+        UsageError: the file is missing, or not whole.
     """
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         table(saved["results"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: holds no whole measurement ({error!r}): measure all arms to make one") from error
+        raise UsageError(f"{path}: is not a whole measurement ({error!r}): measure all arms to make one") from error
     return saved
 
 

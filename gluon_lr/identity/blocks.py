@@ -27,7 +27,7 @@ from .python import describe_object
 
 
 def _schedule(walk: Any, schedule: Any, where: str) -> Any:
-    """One of our schedules: class and arguments, and nothing that it keeps beside them to be quick."""
+    """One of our schedules: class and arguments, and none of its caches."""
     if not dataclasses.is_dataclass(schedule):
         return describe_object(walk, schedule, where)
     arguments = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
@@ -35,13 +35,13 @@ def _schedule(walk: Any, schedule: Any, where: str) -> Any:
 
 
 def _batches(walk: Any, batches: ArrayBatches, where: str) -> Any:
-    """Ours: all but the epoch, which a training sets."""
+    """One of our loaders: everything but the epoch, which a training sets."""
     about = {name: value for name, value in vars(batches).items() if name != "epoch"}
     return ["batches", walk.describe(type(batches), where), walk.named(about, where)]
 
 
 def _data_loader(walk: Any, loader: Any, where: str) -> Any:
-    """What is loaded, in which batches; not by how many workers."""
+    """The data that it loads and in which batches; the number of workers does not count."""
     return ["loader", walk.describe(type(loader), where), walk.named(what_loader_serves(loader), where)]
 
 

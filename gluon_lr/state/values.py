@@ -1,4 +1,4 @@
-"""Copies of nested values: put back into the very objects that they were taken of, or written into others alike."""
+"""Copy nested values, and put the copies back into the same objects or write them into similar ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, 
 
 @dataclass
 class Copy:
-    """The content that a mutable value had.
+    """A mutable value with the content that it had.
 
     Attributes:
         of: the value itself, which stays the same object when its content is put back.
@@ -42,7 +42,7 @@ class ObjectState:
 
 @dataclass(frozen=True)
 class Own:
-    """In the place of what is no state, such as a function or a pure schedule: whoever is restored keeps its own.
+    """Stands for a value that is not state, such as a function or a pure schedule; restoring leaves the present one.
 
     Attributes:
         kind: the class's name.
@@ -86,8 +86,8 @@ def copied(
 
     Args:
         value: anything.
-        looks_into: of which objects the attributes are copied too; default of none.
-        seen: what was copied before, so that shared values stay shared and circles end.
+        looks_into: says for which objects to copy the attributes too; default none.
+        seen: what was copied already, so that shared values stay shared and cycles end.
     """
     seen = {} if seen is None else seen
     if id(value) in seen:
@@ -141,10 +141,10 @@ def put_back(copy: Any, done: Optional[Set[int]] = None) -> Any:
 
 
 def detached(copy: Any, within: tuple = ()) -> Any:
-    """The same without the objects that it was taken of, for a file or for others alike."""
+    """The same without the original objects, for a file or for similar objects."""
     if not isinstance(copy, Copy):
         return Own(type(copy).__name__) if isinstance(copy, _CODE) or is_pure(copy) else copy
-    if id(copy) in within:  # a circle: this object's attributes are being written already
+    if id(copy) in within:  # a cycle: we are already writing this object's attributes
         return Own(type(copy.of).__name__)
     within = (*within, id(copy))
     if isinstance(copy.content, dict):
@@ -207,7 +207,7 @@ def _aligned(current: Any, length: int) -> List[Any]:
 
 
 def arrays_within(value: Any) -> List[Any]:
-    """MXNet's arrays in a copy, or in nested collections, each once."""
+    """MXNet's arrays in a copy or in nested collections, each once."""
     found: Dict[int, Any] = {}
     waiting, seen = [value], set()
     while waiting:

@@ -1,4 +1,4 @@
-"""Records of a comparison that were made of something else: which they are, and what to say."""
+"""Find records of a comparison that were made with another net, data or schedule, and explain the difference."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def __dir__() -> List[str]:
 
 
 class _MXNetHook:
-    """An import finder that has MXNet patched for this Python and NumPy when it is first imported, by whomever."""
+    """An import finder that patches MXNet for this Python and NumPy when anybody first imports it."""
 
     @classmethod
     def find_spec(cls, name: str, path: Any = None, target: Any = None) -> Any:

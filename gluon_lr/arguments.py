@@ -1,4 +1,4 @@
-"""Numbers as arguments: Python's, NumPy's and MXNet's are taken alike, anything else is refused by name."""
+"""Numbers as arguments: accept Python's, NumPy's and MXNet's alike, and refuse anything else by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
     """``value`` as an int, be it Python's, NumPy's or an MXNet array of one number.
 
     Raises:
-        UsageError: it is no whole number, or below ``least``.
+        UsageError: it is not a whole number, or below ``least``.
 
     Example:
         >>> whole_number("repeats", np.int64(3), least=1)
@@ -30,7 +30,7 @@ def real_number(name: str, value: Any) -> float:
     """``value`` as a float, be it Python's, NumPy's or an MXNet array of one number.
 
     Raises:
-        UsageError: it is no number.
+        UsageError: it is not a number.
     """
     plain = _plain(value)
     if isinstance(plain, bool) or not isinstance(plain, numbers.Real):

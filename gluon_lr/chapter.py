@@ -1,4 +1,4 @@
-"""``python -m gluon_lr.chapter``: the command that the project is known by."""
+"""``python -m gluon_lr.chapter``: the project's best-known command."""
 
 from .cli import run
 from .studies.chapter.__main__ import main

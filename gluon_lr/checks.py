@@ -1,4 +1,4 @@
-"""What MXNet does without a word, or says in words of its own: refused in terms of what the user gave."""
+"""Refuse what MXNet would do silently or report obscurely, in terms of what the user gave."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .state.private import class_axis, is_initialized, labels_are_numbers
 
 
 def has_shapes(net: Any) -> bool:
-    """Whether every parameter is initialized, none deferred until a first batch gives its shape."""
+    """Whether every parameter is initialized; a deferred one still waits for a first batch to give its shape."""
     return all(is_initialized(parameter) for parameter in net.collect_params().values())
 
 
@@ -29,9 +29,9 @@ def require_trainable(net: Any) -> None:
 
 
 def number_of_classes(loss: Any, output: Any) -> Optional[int]:
-    """How many classes labels can name by number, where it is known that they do; else None.
+    """How many classes the labels can name by number; None if they may mean something else.
 
-    A loss derived from Gluon's may ignore labels or read them in its own way: nothing is known of it.
+    A loss derived from Gluon's may ignore labels or read them in its own way, so we cannot know.
 
     Args:
         loss: what the labels are given to.
@@ -43,7 +43,7 @@ def number_of_classes(loss: Any, output: Any) -> Optional[int]:
 
 
 def require_classes(labels: np.ndarray, classes: int) -> None:
-    """Refuse labels that are no classes 0 … ``classes`` − 1: MXNet would clip them without a word.
+    """Refuse labels that are not classes 0 … ``classes`` − 1: MXNet would clip them silently.
 
     Raises:
         UsageError: naming the first such label.
@@ -57,7 +57,7 @@ def require_classes(labels: np.ndarray, classes: int) -> None:
 
 @contextlib.contextmanager
 def named_batch(pair: Any) -> Iterator[None]:
-    """Say what MXNet cannot compute in terms of the inputs and targets that it was given.
+    """If MXNet fails in the block, say so in terms of the inputs and targets that it was given.
 
     Raises:
         UsageError: in place of MXNet's error.

@@ -1,4 +1,4 @@
-"""What every command line here shares: one line an error, exit codes, and arguments checked before work begins."""
+"""What all command lines share: errors of one line, exit codes, and arguments that are checked before work begins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional[List[str]] = None) -> NoReturn:
-    """Run a command's ``main`` and exit: 0 well, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run a command's ``main`` and exit with 0 (success), 1 (failure), 2 (wrong usage) or 130 (interrupted)."""
     prog = program(command)
     # Our own log is shown; MXNet's and matplotlib's is not.
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
@@ -59,7 +59,7 @@ def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
         code = 130
     except BrokenPipeError:
-        # Whoever read our output has gone; point stdout away so that the interpreter's own flush is silent.
+        # The reader of our output has closed the pipe; point stdout elsewhere so that the interpreter flushes silently.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
@@ -73,11 +73,11 @@ def positive_int(text: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; expected 1 or more") from None
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}") from None
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is too small; expected 1 or more")
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {value}")
     if value > 1_000_000:
-        raise argparse.ArgumentTypeError(f"{value} is too large; expected 1,000,000 at most")
+        raise argparse.ArgumentTypeError(f"expected at most 1,000,000, got {value}")
     return value
 
 
@@ -92,12 +92,10 @@ def seeds(text: str) -> List[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise argparse.ArgumentTypeError(f"{text!r} names no seeds; expected numbers such as 0, 0-4 or 1,3,5")
+            raise argparse.ArgumentTypeError(f"expected seeds such as 0, 0-4 or 1,3,5, got {text!r}")
         low, high = int(first), int(last or first)
         if high < low or high - low >= 1000 or high >= 2**31:
-            raise argparse.ArgumentTypeError(
-                f"{part!r} is no range of seeds; expected first-last, at most 1000 of them"
-            )
+            raise argparse.ArgumentTypeError(f"expected a range of at most 1000 seeds, first-last, got {part!r}")
         chosen.extend(range(low, high + 1))
     return list(dict.fromkeys(chosen))
 
@@ -116,7 +114,7 @@ def choice_list(choices: List[str]) -> Callable[[str], List[str]]:
 
 
 def check_context(text: str) -> str:
-    """A context's name: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``, for ``type=``; whether there is one shows later."""
+    """A context's name: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``, for ``type=``; does not check that it exists."""
     kind, colon, index = text.partition(":")
     if kind not in ("auto", "cpu", "gpu") or (colon and (kind != "gpu" or not index.isdecimal())):
         raise argparse.ArgumentTypeError(f"unknown context {text!r}; expected auto, cpu, gpu or gpu:1")
@@ -124,9 +122,9 @@ def check_context(text: str) -> str:
 
 
 def folder(text: str) -> Path:
-    """A folder's name, there or not, for ``type=``; ``~`` is somebody's home."""
+    """The name of a folder, which need not exist, for ``type=``; ``~`` is expanded to a home folder."""
     if not text:
-        raise argparse.ArgumentTypeError("an empty name; expected a folder's")
+        raise argparse.ArgumentTypeError("an empty name; expected the name of a folder")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
@@ -134,7 +132,7 @@ def folder(text: str) -> Path:
 
 
 def file(text: str) -> Path:
-    """A file's name, there or not, for ``type=``; no folder's."""
+    """The name of a file, which need not exist, for ``type=``; a folder is refused."""
     path = folder(text)
     if not path.name or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is a folder; expected a file's name")

@@ -3,7 +3,7 @@
 MXNet is retired; its last wheel was made for NumPy 1.19 and Python 3.8. It still computes the same bits on Python 3.14
 and NumPy 2.5 once the names that it looks for are there. :func:`mxnet_spec` finds MXNet for the import hook that
 ``import gluon_lr`` sets, checks the machine, and runs :data:`BEFORE` and :data:`AFTER` around MXNet's own import. Each
-patch is applied only where it is needed, and returns a word about what it did. ``python -m gluon_lr.compat`` tells what
+patch is applied only where it is needed, and returns a note on what it did. ``python -m gluon_lr.compat`` shows what
 this machine has and which patches it needs.
 """
 
@@ -25,10 +25,10 @@ applied: "dict[str, str]" = {}  # what each patch did in this process
 
 
 def check_machine() -> None:
-    """Refuse a machine or Python that MXNet was never tried on.
+    """Refuse a machine or Python on which MXNet was never tried.
 
     Raises:
-        MissingDependencyError: another system than Linux, another processor than x86_64, or a Python outside 3.8-3.14.
+        MissingDependencyError: the system is not Linux, the processor is not x86_64, or Python is outside 3.8-3.14.
     """
     supported = "gluon_lr runs on 64-bit x86 Linux with Python {}.{} to {}.{}".format(*OLDEST_PYTHON, *NEWEST_PYTHON)
     if not sys.platform.startswith("linux"):
@@ -81,7 +81,7 @@ def numpy_names() -> str:
         **{name: _gone(name) for name in ("mirr", "npv", "pmt", "ppmt", "pv", "rate")},
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy warns of the deprecated ones that it still has
+        warnings.simplefilter("ignore")  # NumPy warns when we look up the deprecated ones that it still has
         missing = [name for name in replacements if not hasattr(np, name)]
     for name in missing:
         setattr(np, name, replacements[name])
@@ -102,7 +102,7 @@ class _Version:
 
 
 class _Distutils:
-    """An import finder for ``distutils.version``, the last in the row: it is asked only where nobody else has it."""
+    """An import finder for ``distutils.version``, the last in line: Python asks it only if no other has it."""
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None):
@@ -252,7 +252,7 @@ AFTER = (parameter_text, named_tuples, packed_labels, sparse_matrices, forked_wo
 
 
 def mxnet_spec(hook: object) -> importlib.machinery.ModuleSpec:
-    """Where MXNet is, as the other finders tell, with a loader that patches it.
+    """Ask the other finders where MXNet is, and give it a loader that patches it.
 
     Raises:
         MissingDependencyError: this machine cannot run MXNet, or it is not installed.
@@ -270,7 +270,7 @@ def mxnet_spec(hook: object) -> importlib.machinery.ModuleSpec:
         prepare()
         try:
             with warnings.catch_warnings():
-                # Where NumPy and distutils only warn of the names that MXNet asks for, nobody can act on it.
+                # NumPy and distutils may warn of names that MXNet asks for; the user can do nothing about it.
                 for category in (DeprecationWarning, FutureWarning):
                     warnings.filterwarnings("ignore", category=category, module="mxnet")
                 load(module)
@@ -286,7 +286,7 @@ def mxnet_spec(hook: object) -> importlib.machinery.ModuleSpec:
 
 
 def prepare() -> None:
-    """What has to be done before MXNet's own import."""
+    """Do what has to be done before MXNet's own import."""
     import numpy as np
 
     version = tuple(int(number) for number in re.findall(r"\d+", np.__version__)[:2])
@@ -301,7 +301,7 @@ def prepare() -> None:
 
 
 def mend() -> None:
-    """What has to be done after MXNet's own import."""
+    """Do what has to be done after MXNet's own import."""
     _apply(AFTER)
 
 

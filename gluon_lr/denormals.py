@@ -1,4 +1,4 @@
-"""Numbers below 1.2e-38 taken as zero, where they would slow a training down many times."""
+"""Take numbers below 1.2e-38 as zero, since they would make a training many times slower."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class _Context(ctypes.Structure):
 def denormals_as_zero(contexts: Sequence[Any]) -> Iterator[bool]:
     """Have MXNet take denormal numbers as zero in the block, as ``torch.set_flush_denormal`` does for PyTorch.
 
-    A processor computes with denormals, those below 1.2e-38 in single precision, a hundred times slower. Training ends
-    up there: the gradient of a pixel that is black in every image is zero, so Adam's mean of it shrinks by a tenth an
+    A processor computes with denormals, those below 1.2e-38 in single precision, a hundred times slower. Training gets
+    there: the gradient of a pixel that is black in every image is zero, so Adam's mean of it shrinks by a tenth an
     update until rounding keeps it among the denormals for good; then an update of 200,000 such weights takes 30 ms
     instead of 0.4. What a weight gets from them is too small to change it.
 
-    The mode belongs to a thread, so it is set in MXNet's own worker thread, and put back there afterwards. Nothing is
-    done, and the block is told False, where this cannot be had: on other machines than x86-64 with Linux, for GPUs,
-    with several worker threads or ``NaiveEngine``.
+    The mode belongs to a thread, so we set it in MXNet's own worker thread, and restore it there afterwards. Where this
+    is impossible, nothing changes and the block gets False: on machines other than x86-64 with Linux, for GPUs, with
+    several worker threads or ``NaiveEngine``.
 
     Args:
         contexts: where the block computes.
@@ -62,7 +62,7 @@ def _possible() -> bool:
 
 
 def _exchange(change: Callable[[int], int]) -> int:
-    """Change this thread's control register; what it was before."""
+    """Change this thread's control register and return its old value."""
     library = ctypes.CDLL("libm.so.6")
     environment = ctypes.create_string_buffer(_SIZE)
     library.fegetenv(environment)
@@ -87,9 +87,9 @@ def _in_worker(device: int, call: Callable[[], Any]) -> None:
         finally:
             done.set()
 
-    _called.append(task)  # also when Ctrl-C ends the wait: MXNet will call it all the same
+    _called.append(task)  # even if Ctrl-C ends the wait, because MXNet will still call it
     context = _Context(mx.cpu().device_typeid, device)
     check_call(_LIB.MXEnginePushSync(task, None, None, ctypes.byref(context), None, 0, None, 0, None, 0, b"denormals"))
-    # Not waitall(): that would raise here what failed in a computation before.
+    # Not waitall(): it would raise errors of earlier computations here.
     done.wait()
     _called.remove(task)

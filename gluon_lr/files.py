@@ -1,4 +1,4 @@
-"""Files on disk: whole or not there, and readable by everyone who may read the folder."""
+"""Write files whole or not at all, readable by everyone who may read the folder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a process that was killed while writing ``path`` left beside it; to be called by who alone writes."""
+    """Remove what a process left beside ``path`` when killed while writing it; only the sole writer may call this."""
     for left in Path(path).parent.glob(f".{Path(path).name}.*.part"):
         with contextlib.suppress(OSError):
             left.unlink()
@@ -75,10 +75,10 @@ def array_digest(array: np.ndarray) -> str:
 
 
 def writable_folder(folder: Path) -> Path:
-    """Make ``folder`` and show, by writing there, that it can be written.
+    """Make ``folder`` and check, by writing a file, that we can write there.
 
     Raises:
-        OutputError: it cannot.
+        OutputError: we cannot.
     """
     folder = Path(folder)
     try:

@@ -20,10 +20,10 @@ Metric = Callable[[Any, Any], Any]
 
 
 class Metrics:
-    """The sum of the losses of each batch, and a metric: by default the share of labels that the net puts right.
+    """The sum of the losses of each batch, and a metric: by default the share of labels that the net gets right.
 
-    Four operators of a few numbers a batch cost as much as a small net's layer, nearly all of it to call them: so
-    batches of the same shape wait here and go through them together. The numbers are those of each batch alone, to the
+    Four operators on a few numbers per batch cost as much as a small net's layer, nearly all of it for the calls. So
+    batches of the same shape wait here and go through together. The numbers are those of each batch alone, to the
     last bit: each batch's losses are summed by themselves and in their order, and a count is exact.
 
     Accuracy is defined where labels name classes: output ``(n, classes, …)`` and labels ``(n, …)``, or ``(n, 1)``, that
@@ -70,7 +70,7 @@ class Metrics:
                     continue
                 self._settle()
                 self._shapes, self._kind = shapes, (output.context, output.shape, labels.shape, losses.shape)
-            elif shapes == self._kind:  # as nearly always: to ask for every shape again costs as much as the sums
+            elif shapes == self._kind:  # nearly always; asking for every shape again would cost as much as the sums
                 labels = target
             else:
                 labels = _labels(output, target, self._loss)
@@ -91,7 +91,7 @@ class Metrics:
         right = float(_read(self._right).sum())
         if self._metric is not None or self._classes is not None:
             return right / self._counted
-        # Not Gluon's own loss: labels may be no classes at all, or some of them ignored.
+        # Not Gluon's own loss: labels may not be classes at all, or it may ignore some.
         labels = np.concatenate([y.asnumpy().ravel() for y in self._labels])
         if not (labels == np.floor(labels)).all():
             return math.nan
@@ -99,7 +99,7 @@ class Metrics:
         return right / counted if counted else math.nan
 
     def require_classes(self) -> None:
-        """Refuse labels that are no classes of the net's.
+        """Refuse labels that are not among the net's classes.
 
         Raises:
             UsageError: naming the first such label.
@@ -124,7 +124,9 @@ class Metrics:
         alike = axis == 1 and labels == outputs[:1] + outputs[2:] and losses == outputs[:1]
         self._axis_length = outputs[axis]
         for group in [self._waiting] if alike else [[one] for one in self._waiting]:
-            output, y, values = (parts[0] if len(parts) == 1 else mx.nd.concat(*parts, dim=0) for parts in zip(*group))
+            output, y, values = (
+                arrays[0] if len(arrays) == 1 else mx.nd.concat(*arrays, dim=0) for arrays in zip(*group)
+            )
             self._losses.append(values.reshape((len(group), -1)).sum(axis=1))
             self._right.append((output.argmax(axis=axis) == y.astype("float32", copy=False)).sum())
             self._counted += y.size

@@ -1,4 +1,4 @@
-"""Whether somebody looks: progress is drawn on a terminal and in a notebook, and nowhere else."""
+"""Find out whether somebody is looking: we draw progress only on a terminal and in a notebook."""
 
 from __future__ import annotations
 

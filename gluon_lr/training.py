@@ -20,18 +20,18 @@ from .errors import UsageError
 from .metrics import Metric, Metrics
 from .update import examples, forward, update
 
-# Updates that may wait in MXNet's queue: enough to never stall it, few enough to bound its memory. Each wait changes
-# threads, a sixth of a small net's update: so this many are waited for at once, when twice as many are queued.
+# Updates that may wait in MXNet's queue: enough never to stall it, few enough to bound its memory. Each wait switches
+# threads, which costs a sixth of a small net's update. So we wait for this many at once, when twice as many are queued.
 _RUN_AHEAD = 16
 
 
 @dataclass
 class History:
-    """What a training did, a number an epoch in each list.
+    """The history of a training: each list has one number per epoch.
 
     Attributes:
         train_loss, train_acc: mean over the epoch's training examples, each as its batch was trained on; accuracies
-            are NaN where labels are no classes.
+            are NaN if labels are not classes.
         test_loss, test_acc: over the test set after the epoch.
         valid_loss, valid_acc: over the validation set after the epoch; empty where there is none.
         first_loss, last_loss: mean loss of the epoch's first and last batch alone.
@@ -88,7 +88,7 @@ def try_context(name: str = "auto") -> mx.Context:
 
 
 def _passes(batches: Iterable[Any]) -> Iterable[Any]:
-    """One pass through a loader; an iterator of MXNet's is begun anew for it."""
+    """One pass through a loader; an iterator of MXNet's is reset for it."""
     if isinstance(batches, mx.io.DataIter):
         batches.reset()
     return batches
@@ -96,8 +96,7 @@ def _passes(batches: Iterable[Any]) -> Iterable[Any]:
 
 @contextlib.contextmanager
 def _gradients_added(net: Any, at_once: Optional[int]) -> Iterator[None]:
-    """In the block gradients are added up, beginning at zero, where ``at_once`` asks for it; after it they are
-    written as before."""
+    """If ``at_once`` asks for it, add gradients up in the block, beginning at zero; afterwards write them as before."""
     if at_once is None:
         yield
         return
@@ -125,7 +124,7 @@ def evaluate(
 
     Args:
         net, loss, ctx, unpack, metric: as :func:`train` takes them.
-        batches: one pass through them is made.
+        batches: we pass through them once.
 
     Returns:
         The mean loss, and the accuracy or the mean of ``metric``; NaN where there is none.
@@ -176,13 +175,13 @@ def train(
         train_iter: batches of ``(X, y)``, an epoch an iteration: :class:`~gluon_lr.data.ArrayBatches`, a Gluon
             ``DataLoader``, d2l's, or an iterator of ``mx.io``. Other batches need ``unpack``.
         test_iter: likewise.
-        num_epochs: in all; those that ``history`` has already are not trained again.
+        num_epochs: in all; epochs that ``history`` already holds are not trained again.
         loss: a Gluon loss, or any function of the net's output and the targets that gives one loss an example; where
             it gives a list or tuple of such, they are added up.
         trainer: the ``gluon.Trainer``, with or without a scheduler.
         ctx: a context, or a list of them to split each batch over.
         seed: seeds MXNet's generator with (seed, epoch) before each epoch, so that dropout in an epoch does not
-            depend on where the training was begun; default leave it alone.
+            depend on where the training began; default leave it alone.
         history: what a previous call returned, to go on from there.
         schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t, which goes on
             from ``history``, or without one from the updates that the trainer has made: t = 1 for a new trainer.

@@ -16,12 +16,12 @@ from .state.private import loss_scaler
 
 
 class Shard(NamedTuple):
-    """What one context computed of a batch, or of a slice of one.
+    """The results of one context for a batch, or for a slice of one.
 
     Attributes:
         output: what the net gave.
         target: what the loss compared it with.
-        losses: one a example, of shape ``(n, …)``.
+        losses: one per example, shape ``(n, …)``.
     """
 
     output: Any
@@ -52,10 +52,10 @@ def update(
         unpack: a function from the batch to inputs and targets.
         at_once: examples that go through the net together; the parameters then have to add their gradients up.
         take_step: False leaves the parameters as they are.
-        check: whether labels that are no classes are refused before the step, which waits for them to be read.
+        check: whether to refuse labels that are not classes before the step, which then waits until they are read.
 
     Returns:
-        A :class:`Shard` a slice and context; nothing in it has been waited for.
+        A :class:`Shard` for each slice and context; MXNet may still be computing it.
 
     Raises:
         UsageError: the net or the loss cannot take the batch, or the loss gives one number for many examples.
@@ -73,7 +73,7 @@ def update(
 
 
 def forward(net: Any, loss: Callable[..., Any], pairs: Sequence[Any]) -> List[Shard]:
-    """Outputs and losses, one shard a context; nothing is recorded unless the caller does."""
+    """Outputs and losses, one shard per context; gradients are recorded only if the caller records."""
     done = []
     for inputs, target in pairs:
         output = call(net, inputs)
@@ -148,7 +148,7 @@ def _one_an_example(losses: Any, inputs: Any, loss: Callable[..., Any]) -> Any:
     """The losses, several added up.
 
     Raises:
-        UsageError: they are no array, or one number for many examples, which the step would average once more.
+        UsageError: they are not an array; or one number for many examples, which the step would average once more.
     """
     if isinstance(losses, (list, tuple)):
         losses = sum(losses[1:], losses[0]) if losses else None

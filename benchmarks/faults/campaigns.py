@@ -1,7 +1,7 @@
-"""Faults by the number: kills in one sweep, a soak, damaged files. ``make faults`` runs them at full size.
+"""Cause many faults and count losses: kills, a soak, damaged files. ``make faults`` runs them at full size.
 
-The tests run the same campaigns in small. A full run writes ``campaigns.json`` beside this file, from which the docs'
-table of reliability is made.
+The tests run small versions of the same campaigns. A full run writes ``campaigns.json`` beside this file, and the
+docs' table of reliability is made from it.
 """
 
 import json
@@ -54,7 +54,7 @@ def children(pid):
 
 
 def finish(folder, name, **sweep):
-    """The sweep, to its end; its records."""
+    """Run the sweep to its end and return its records."""
     from gluon_lr.experiments import Store
 
     process = start_sweep(folder, Path(folder) / name, **sweep)
@@ -69,7 +69,7 @@ def histories(records):
 
 
 def kill_minus_9(folder, times, seed=0, **sweep):
-    """``kill -9`` at random moments of one sweep, of a worker and of the parent in turn; what came of it."""
+    """``kill -9`` at random moments of one sweep, of a worker and of the parent in turn; counts what was lost."""
     expected = histories(finish(folder, "undisturbed", **sweep))
     draw = np.random.default_rng(seed)
     out, workers_killed, parents_killed = Path(folder) / "disturbed", 0, 0
@@ -133,7 +133,7 @@ def soak(folder, runs):
 
 
 def _resident(pid):
-    """MiB; 0 for a process that is gone."""
+    """Resident memory in MiB; 0 for a process that has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -316,7 +316,7 @@ def _small_net():
 
 
 def tests(folder, *arguments):
-    """How many of the test suite's cases that ``arguments`` select passed and failed."""
+    """Run the tests that ``arguments`` select, and count those that passed and failed."""
     report = Path(folder) / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junitxml={report}", *arguments]
     subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
@@ -343,8 +343,8 @@ def markdown(record):
 
     def fuzzed(title, kinds):
         inputs, refused, lost = (sum(record["fuzz"][k][key] for k in kinds) for key in ("inputs", "refused", "lost"))
-        told = f"{inputs:,} ({refused:,} refused, the others still of the right form)"
-        return (f"{title}: {', '.join(kinds)}", told, str(lost))
+        tried = f"{inputs:,} ({refused:,} refused, the others still of the right form)"
+        return (f"{title}: {', '.join(kinds)}", tried, str(lost))
 
     data = ["gzipped idx files", "idx files", "CIFAR-10 batches"]
     rows = [

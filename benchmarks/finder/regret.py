@@ -182,7 +182,7 @@ def blocks():
 
 
 def main(argv=None):
-    """Train, search, tell; the exit code."""
+    """Train, search and report; return the exit code."""
     from joblib import Parallel, delayed, parallel_config
 
     parser = Parser("benchmarks/finder/regret.py", description=__doc__)

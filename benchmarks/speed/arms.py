@@ -1,4 +1,4 @@
-"""What is measured, an arm a function; ``python benchmarks/arms.py NAME`` runs one in this process and prints JSON.
+"""Measure one thing per function, an arm; ``python benchmarks/arms.py NAME`` runs one in this process and prints JSON.
 
 Every arm is a process of its own, so that threads, caches and array modes of one library do not touch another's.
 """
@@ -51,7 +51,7 @@ def d2l_loop():
     from gluon_lr.data.fetch import obtain
     from gluon_lr.data.sources import FASHION_MNIST
 
-    # MXNet's host is gone and its digests are of the earlier edition: hand its reader the files that there are.
+    # MXNet's host has disappeared, and its digests belong to the earlier edition: give its reader the files we have.
     folder = obtain(FASHION_MNIST).folder
     datasets.download = lambda url, **_: str(folder / url.rsplit("/", 1)[-1])
     from d2l import mxnet as d2l

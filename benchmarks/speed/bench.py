@@ -49,7 +49,7 @@ def ratios(results, first, second):
     return [a["seconds_per_epoch"] / b["seconds_per_epoch"] for a, b in pairs if a and b]
 
 
-def told(values, digits=2):
+def spread_text(values, digits=2):
     """Median and spread as text."""
     if not values:
         return "does not run here"
@@ -65,19 +65,27 @@ def table(results):
     finder = [ratio - 1 for r in good["finder"] for ratio in r["ratios"]]
     calls = good["scheduler-calls"]
     return [
-        ("whole chapter, time over d2l's loop and loaders", told(ratios(results, "ours", "d2l")), "≤ 0.20"),
-        ("whole chapter, time over PyTorch eager", told(ratios(results, "ours", "pytorch")), "≤ 0.50"),
-        ("whole chapter, time over PyTorch compiled", told(ratios(results, "ours", "pytorch-compiled")), "–"),
-        ("throughput of two jobs over one", told(ratios(results, "ours-one-job", "ours-two-jobs")), "≥ 1.70"),
-        ("an update over one of Gluon's own layers (one thread)", told(plain), "–"),
-        ("an update over its heavy operators alone (one thread)", told(floors), "–"),
-        ("a search's time over plain updates, less one", told(finder, 3), "≤ 0.050"),
-        ("`import gluon_lr` beyond `import mxnet`, s", told([r["gluon_lr"] for r in good["imports"]], 3), "≤ 0.300"),
-        ("the same with the names used, s", told([r["with_names"] for r in good["imports"]], 3), "–"),
-        ("command to first update and its evaluation, s", told([r["seconds"] for r in good["first-update"]]), "≤ 5"),
-        ("peak memory of one run, MiB", told(memory, 0), "≤ 1024"),
-        ("a scheduler call, µs", told([r["policy"] for r in calls]), "≤ 2"),
-        ("a call of three nested combinators, µs", told([r["three_nested"] for r in calls]), "≤ 5"),
+        ("whole chapter, time over d2l's loop and loaders", spread_text(ratios(results, "ours", "d2l")), "≤ 0.20"),
+        ("whole chapter, time over PyTorch eager", spread_text(ratios(results, "ours", "pytorch")), "≤ 0.50"),
+        ("whole chapter, time over PyTorch compiled", spread_text(ratios(results, "ours", "pytorch-compiled")), "–"),
+        ("throughput of two jobs over one", spread_text(ratios(results, "ours-one-job", "ours-two-jobs")), "≥ 1.70"),
+        ("an update over one of Gluon's own layers (one thread)", spread_text(plain), "–"),
+        ("an update over its heavy operators alone (one thread)", spread_text(floors), "–"),
+        ("a search's time over plain updates, less one", spread_text(finder, 3), "≤ 0.050"),
+        (
+            "`import gluon_lr` beyond `import mxnet`, s",
+            spread_text([r["gluon_lr"] for r in good["imports"]], 3),
+            "≤ 0.300",
+        ),
+        ("the same with the names used, s", spread_text([r["with_names"] for r in good["imports"]], 3), "–"),
+        (
+            "command to first update and its evaluation, s",
+            spread_text([r["seconds"] for r in good["first-update"]]),
+            "≤ 5",
+        ),
+        ("peak memory of one run, MiB", spread_text(memory, 0), "≤ 1024"),
+        ("a scheduler call, µs", spread_text([r["policy"] for r in calls]), "≤ 2"),
+        ("a call of three nested combinators, µs", spread_text([r["three_nested"] for r in calls]), "≤ 5"),
     ]
 
 
@@ -104,13 +112,13 @@ def read(path):
     """What was measured and saved there.
 
     Raises:
-        UsageError: it is not there, or not whole.
+        UsageError: the file is missing, or not whole.
     """
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         table(saved["results"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: holds no whole measurement ({error!r}): measure all arms to make one") from error
+        raise UsageError(f"{path}: is not a whole measurement ({error!r}): measure all arms to make one") from error
     return saved
 
 

@@ -107,7 +107,7 @@ def _list(record: Record, name: str) -> np.ndarray:
 
 
 def _number(function: Callable[[Any], float], record: Record) -> float:
-    """A user's function of a history; what it cannot do is told with the names that a history has."""
+    """Call a user's function of a history; if it fails, the error lists the names that a history has."""
     try:
         return float(function({name: list(values) for name, values in record.history.items()}))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A source's claims, and what the runs say of them."""
+"""A source's claims, and verdicts on them from the runs."""
 
 from __future__ import annotations
 

@@ -157,13 +157,13 @@ def fashion_mnist_arrays(located: Located) -> Tuple[np.ndarray, np.ndarray, np.n
 
 def cifar10_arrays(located: Located) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training images ``(50000, 3, 32, 32)`` and labels, test images ``(10000, 3, 32, 32)`` and labels, as bytes."""
-    parts = []
+    batches = []
     for file in CIFAR10.files:
         path = Path(located.folder / file.name)
-        parts.append(parse_cifar(read_content(path, file.size), 10_000, str(path)))
-    train = np.concatenate([images for images, _ in parts[:5]])
-    labels = np.concatenate([labels for _, labels in parts[:5]])
-    return train, labels, parts[5][0], parts[5][1]
+        batches.append(parse_cifar(read_content(path, file.size), 10_000, str(path)))
+    train = np.concatenate([images for images, _ in batches[:5]])
+    labels = np.concatenate([labels for _, labels in batches[:5]])
+    return train, labels, batches[5][0], batches[5][1]
 
 
 def load_data_fashion_mnist(

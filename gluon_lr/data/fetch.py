@@ -105,7 +105,7 @@ def _fetch_locked(dataset: Dataset, folder: Path) -> Located:
             failures.append(f"{title}: what it sent is damaged ({error})")
         except DataError as error:
             failures.append(f"{title}: {error}")
-        except Exception as error:  # tar, gzip, PNG and JSON readers each raise what they like
+        except Exception as error:  # the tar, gzip, PNG and JSON readers each raise errors of their own
             failures.append(f"{title}: what it sent is damaged ({type(error).__name__}: {error})")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -142,7 +142,7 @@ def download(url: str, path: Path) -> None:
                 if length and not response.headers.get("Content-Encoding") and stream.tell() != length:
                     raise DataError(f"{url} was cut short at {stream.tell()} of {length} bytes")
     except requests.RequestException as error:
-        # requests wraps urllib3's story in its own; its last sentence is the reason.
+        # requests wraps urllib3's message in its own; the reason comes last.
         raise DataError(f"{url}: {str(error).rsplit(': ', 1)[-1].rstrip(')')}") from error
 
 
@@ -165,7 +165,7 @@ def _run(command: List[str], folder: Path) -> str:
 def read_member(archive: tarfile.TarFile, name: str, limit: int) -> bytes:
     """One regular file of a tar archive, by name, never more than ``limit`` bytes.
 
-    Nothing is ever unpacked by the archive's own paths, so links and ``../`` in it lead nowhere.
+    We never unpack by the archive's own paths, so links and ``../`` in it have no effect.
     """
     for member in archive:
         if Path(member.name).name == name and member.isfile():

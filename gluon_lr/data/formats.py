@@ -1,4 +1,4 @@
-"""Bytes on disk → arrays, for the two datasets; every length is checked before anything is believed."""
+"""Bytes on disk → arrays, for the two datasets; every length is checked before any content is used."""
 
 from __future__ import annotations
 

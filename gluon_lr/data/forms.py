@@ -1,4 +1,4 @@
-"""The forms that a batch may have: what of it the net takes, and what its outputs are compared with.
+"""The forms that a batch may have: its inputs go into the net, and the net's outputs are compared with its targets.
 
 A batch is a pair (inputs, targets). Inputs are an array, or a tuple, list or dict of arrays; targets likewise, or
 None. Any other batch needs a function that makes such a pair of it: ``unpack=`` of ``train``, ``evaluate``,
@@ -57,7 +57,7 @@ def _single(arrays: Sequence[Any]) -> Any:
 
 
 def _without_padding(batch: Any, arrays: Any) -> List[Any]:
-    """An iterator of MXNet's fills its last batch up with examples that were served before: they are left out."""
+    """Leave out the earlier examples with which an iterator of MXNet's fills up its last batch."""
     return [array[: len(array) - batch.pad] if batch.pad else array for array in arrays or ()]
 
 
@@ -130,8 +130,8 @@ def _placed(array: Any, context: mx.Context) -> Any:
 
 
 def call(net: Any, inputs: Any) -> Any:
-    """What the net makes of inputs: those of a tuple or list are arguments of their own where its forward pass takes
-    several, and one argument where it takes one."""
+    """The net's output for inputs. The arrays of a tuple or list become several arguments if its forward pass takes
+    several, and one argument if it takes one."""
     if isinstance(inputs, (list, tuple)) and _takes_several(net):
         return net(*inputs)
     return net(inputs)

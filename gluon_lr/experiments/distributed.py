@@ -1,7 +1,7 @@
 """One training over several processes or machines, by MXNet's own parameter server (``--kvstore dist_sync``).
 
-Every worker makes the same net from the same seed and takes its share of each batch; gradients are added up by the
-server, so that an update is the one that a single process would make, to rounding. The worker of rank 0 writes the
+Every worker makes the same net from the same seed and takes its share of each batch. The server adds the gradients up,
+so that an update equals that of a single process, up to rounding. The worker of rank 0 writes the
 record. Processes find each other by MXNet's variables: ``DMLC_ROLE`` (scheduler, server or worker),
 ``DMLC_PS_ROOT_URI``, ``DMLC_PS_ROOT_PORT``, ``DMLC_NUM_SERVER``, ``DMLC_NUM_WORKER``.
 """
@@ -31,8 +31,8 @@ _METRICS_KEY = 1_000_000  # parameters have the keys 0, 1, 2, …
 class Share:
     """A worker's share of each batch: examples rank, rank + n, rank + 2n, …
 
-    All shares are of one size, or the workers' updates would differ; up to n − 1 examples of a batch that n does not
-    divide are left out.
+    All shares have the same size, or else the workers' updates would differ. So up to n − 1 examples are left out of a
+    batch whose size n does not divide.
 
     Args:
         batches: what a single process would train on.
@@ -73,18 +73,18 @@ def train_together(
     ctx: str = "auto",
     data_dir: Optional[str] = None,
 ) -> Optional[Record]:
-    """Do what is missing of one run together with the other workers; to be called in every one of them.
+    """Train what is missing of one run together with the other workers. Every worker must call this.
 
     Args:
         spec, build, folder, ctx, data_dir: as :func:`~gluon_lr.runs.execute` takes them; ``folder`` is the same for
-            every worker, who read the first one's checkpoint there.
+            every worker, since all read the first one's checkpoint there.
         kvstore: ``dist_sync``.
 
     Returns:
         The record, in the worker of rank 0; None in the others.
 
     Raises:
-        UsageError: the processes are not told of each other, or another command is at this very run.
+        UsageError: a process lacks the variables to find the others, or another command is training this run.
         GluonLRError: the training failed in this worker.
     """
     missing = [name for name in _VARIABLES if not os.environ.get(name)]
@@ -115,10 +115,10 @@ def _build_share(build: Build, store: Any, spec: RunSpec, ctx: Any, data_dir: Op
     """A study's ingredients, with this worker's share of the data and a trainer that adds gradients up."""
     import mxnet as mx
 
-    parts = build(spec, ctx, data_dir)
+    ingredients = build(spec, ctx, data_dir)
     workers = store.num_workers
-    parts.train_iter = Share(parts.train_iter, store.rank, workers)
-    attach_kvstore(parts.trainer, store, workers)
+    ingredients.train_iter = Share(ingredients.train_iter, store.rank, workers)
+    attach_kvstore(ingredients.trainer, store, workers)
     _wait_for_broadcasts(store)
     store.init(_METRICS_KEY, mx.nd.zeros(2))
 
@@ -128,16 +128,16 @@ def _build_share(build: Build, store: Any, spec: RunSpec, ctx: Any, data_dir: Op
         store.pull(_METRICS_KEY, out=total)
         history.train_loss[-1], history.train_acc[-1] = (float(x) / workers for x in total.asnumpy())
 
-    parts.after_epoch = [mean_over_workers, *parts.after_epoch]
-    return parts
+    ingredients.after_epoch = [mean_over_workers, *ingredients.after_epoch]
+    return ingredients
 
 
 def _wait_for_broadcasts(store: Any) -> None:
     """Let no gradient overtake the weights of the same key.
 
-    A trainer asks the server for the first weights and then sends gradients without waiting. Nothing orders the two:
-    the engine sees different arrays. A request that comes after the first gradients of all workers gets their sum for
-    weights: three of eight trainings went wrong so.
+    A trainer asks the server for the first weights and then sends gradients without waiting. Nothing orders the two,
+    since the engine sees different arrays. If the request arrives after the first gradients of all workers, it gets
+    their sum instead of weights: this spoiled three of eight trainings.
     """
     broadcast = store.broadcast
 

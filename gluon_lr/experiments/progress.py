@@ -15,7 +15,7 @@ _EVERY = 0.5  # seconds
 
 @contextlib.contextmanager
 def bars(specs: Sequence[RunSpec], store: Store, progress: bool) -> Iterator[None]:
-    """Draw a bar a run and one overall, with the time left, while the block runs; in a notebook the latter alone."""
+    """Draw a bar a run and one overall, with the time left, while the block runs; a notebook shows only the latter."""
     if not (progress and specs and visible()):
         yield
         return
@@ -58,7 +58,7 @@ class _Bars:
         self._overall.n = sum(done.values())
         self._overall.refresh()
         if in_notebook():
-            return  # text in a notebook has one line
+            return  # a notebook shows one line of text
         for spec in self._specs:
             if spec.key not in done:
                 continue

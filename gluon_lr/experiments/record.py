@@ -92,7 +92,7 @@ def read_record(path: Path) -> Record:
         body = json.loads(text)
         claimed, version = body.pop("sha256"), body["version"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"{path}: is no whole record ({error}). Delete it; its run is then made anew") from error
+        raise DamagedError(f"{path}: is not a whole record ({error}). Delete it; its run is then made anew") from error
     if version != VERSION:
         raise RecordError(f"{path}: has the format version {version}, this gluon_lr reads {VERSION}. Use the newer one")
     if digest(body) != claimed:

@@ -1,4 +1,4 @@
-"""One run from specification to record: claimed by a lock, resumed from its last whole epoch, written as it goes."""
+"""Execute one run: claim it by a lock, resume it after its last whole epoch, and write its record as it goes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def execute(
     data_dir: Optional[str] = None,
     writes: bool = True,
 ) -> Optional[Record]:
-    """Do what is missing of a run and return its record.
+    """Train what is missing of a run and return its record.
 
-    A run that raises is recorded as ``failed`` with its trace; it is made anew at the next call. After any kind of
-    interruption the next call goes on from the last whole epoch, and the history is bit-identical to that of a run
-    never interrupted.
+    A run that raises is recorded as ``failed`` with its trace, and the next call starts it again. After any kind of
+    interruption the next call goes on from the last whole epoch, and the history is bit-identical to that of an
+    uninterrupted run.
 
     Args:
         spec: the run.

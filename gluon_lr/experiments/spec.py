@@ -1,4 +1,4 @@
-"""One run as plain data, and what a study makes of it."""
+"""One run as plain data, and the ingredients that a study builds from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records of a study's folder: the only channel between those who train and those who look."""
+"""The records of a study's folder: the only channel between the processes that train and those that look."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Store:
         return Path(self.folder) / "runs" / f"{spec.key}.json"
 
     def checkpoint_path(self, spec: RunSpec) -> Path:
-        """The file that holds the net and trainer of a run that is not complete."""
+        """The file that holds the net and trainer of an incomplete run."""
         return Path(self.folder) / "runs" / f"{spec.key}.checkpoint.npz"
 
     def find(self, spec: RunSpec) -> Optional[Record]:
@@ -62,7 +62,7 @@ class Store:
         write_record(self.record_path(spec), record)
 
     def forget(self, spec: RunSpec) -> None:
-        """Remove a run's record and checkpoint, so that it is made anew."""
+        """Remove a run's record and checkpoint, so that the run starts again."""
         for path in (self.record_path(spec), self.checkpoint_path(spec)):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
@@ -96,7 +96,7 @@ class Store:
 
     @contextlib.contextmanager
     def claimed(self, spec: RunSpec) -> Iterator[bool]:
-        """Hold the run's lock in the block; False where another process holds it. The kernel frees it at any death."""
+        """Hold the run's lock in the block; False if another process holds it. The kernel frees it however we die."""
         from filelock import FileLock, Timeout
 
         path = Path(self.folder) / ".locks" / f"{spec.key}.lock"

@@ -1,4 +1,4 @@
-"""Many runs, side by side: joblib's processes on this machine, or its Dask backend on a cluster, by the same call."""
+"""Train many runs side by side: in joblib's processes on this machine, or on a cluster through its Dask backend."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .store import Store
 
 log = logging.getLogger(__name__)
 
-# One thread a process: oneDNN's threads get in each other's way on nets of this size, and runs side by side use every
-# core anyway.
+# Each process gets one thread: on nets of this size oneDNN's threads get in each other's way, and runs side by side use
+# every core anyway.
 _THREADS_PER_RUN = 1
 _DEATHS_IN_A_ROW = 5
-# MXNet's generator is one a process: where a cluster's worker has several threads, they train one after another.
+# MXNet has one random generator per process: if a cluster's worker has several threads, they train one after another.
 _ONE_RUN_A_PROCESS = threading.Lock()
 
 
@@ -42,7 +42,7 @@ def sweep(
     fresh: bool = False,
     progress: bool = True,
 ) -> List[Record]:
-    """Do what is missing of ``specs`` and return all their records, in their order.
+    """Train what is missing of ``specs`` and return all their records, in the same order.
 
     Args:
         specs: the runs.
@@ -54,12 +54,12 @@ def sweep(
             instead.
         ctx: a context's name, for every run.
         data_dir: where to look for data first.
-        fresh: forget what is there of ``specs`` and make it anew.
+        fresh: forget existing records of ``specs`` and train them again.
         progress: draw a bar a run and one overall, on standard error.
 
     Raises:
         OutputError: the folder cannot be written.
-        RecordError: a record was made with other settings; or one is damaged, which is said when all others are done.
+        RecordError: a record was made with other settings; or one is damaged, which is said when the others are done.
         GluonLRError: worker processes keep dying.
     """
     if len({spec.key for spec in specs}) != len(specs):
@@ -118,14 +118,14 @@ def _parallel(
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
     workers = min(jobs or _side_by_side(len(specs), os.cpu_count() or 1), len(specs))
-    # A single job goes to a process of its own too, since only there one thread can be promised: joblib would run it
-    # in this one, so two processes are asked for and one task at a time is handed out.
+    # A single job gets a process of its own too, since only there can we promise one thread. joblib would run it in
+    # this process, so we ask for two processes and hand out one task at a time.
     # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.
     watch = {"initializer": _die_with, "initargs": (parent,)} if sys.version_info >= (3, 9) else {}
     with warnings.catch_warnings(), parallel_config(
         backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch
     ):
-        # joblib replaces a worker that has grown by 300 MB, as one does with its first run, and warns of it.
+        # joblib replaces a worker that has grown by 300 MB, and warns. Every worker grows so much with its first run.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
         yield from Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)(tasks)
 
@@ -137,7 +137,7 @@ def cluster(address: Optional[str]) -> Iterator[None]:
     Its workers need gluon_lr, the data, and the output folder under the same path.
 
     Raises:
-        UsageError: nobody answers there, or Dask is not installed.
+        UsageError: no scheduler answers there, or Dask is not installed.
     """
     if address is None:
         yield
@@ -160,7 +160,7 @@ def cluster(address: Optional[str]) -> Iterator[None]:
 
 
 def _side_by_side(runs: int, cores: int) -> int:
-    """Processes for ``runs`` equally long runs: the fewest, at least one a core, that end soonest.
+    """How many processes to use for ``runs`` equally long runs: the fewest, at least one per core, that end soonest.
 
     Five runs on two cores by two take three rounds and leave a core idle in the last; all five at once take two and a
     half. Up to three more processes than cores, for the sake of memory.
@@ -189,7 +189,7 @@ _watching = False
 
 
 def _die_with(parent: int) -> None:
-    """Watch, in a worker process, that the command which started it is still there; end with it otherwise."""
+    """In a worker process, watch the command that started it; end this process when the command has ended."""
     global _watching
     if _watching:
         return

@@ -1,7 +1,7 @@
-"""Runs followed on an MLflow server: parameters, each epoch's metrics and rate, and the report's figures.
+"""Send runs to an MLflow server: their parameters, each epoch's metrics and rate, and the report's figures.
 
-The records on disk stay the truth. The command that does the sweep reads them as they grow and tells MLflow, so that
-neither a worker nor a run ever waits for a server, and none is lost with it.
+The records on disk stay the truth. The command that runs the sweep reads them as they grow and sends the news to
+MLflow. So no worker ever waits for the server, and no run is lost if the server disappears.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def tracker(choice: str) -> str:
 
 
 class MlflowTracker:
-    """Follow a sweep's records in the block and tell them to MLflow, a run of MLflow's for each of ours.
+    """Follow a sweep's records in the block and send them to MLflow: each run of ours becomes a run there.
 
     Args:
         uri: of the server or store; empty for ``$MLFLOW_TRACKING_URI``, and without that a store in ``folder``.
@@ -56,7 +56,7 @@ class MlflowTracker:
     """
 
     def __init__(self, uri: str, study: str, specs: Sequence[RunSpec], folder: Path) -> None:
-        # A server that goes away is given up soon; the defaults keep asking for minutes.
+        # Give up soon on a server that disappears; with the defaults, the client retries for minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         try:
@@ -64,11 +64,11 @@ class MlflowTracker:
         except ImportError as error:
             raise UsageError("--track needs MLflow: install gluon_lr[tracking]") from error
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # what it warns of is said once, below
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # we warn of the same once, below
         self.folder, self.specs = Path(folder).resolve(), list(specs)
         self._store = Store(self.folder)
         self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.folder / 'mlflow.db'}"
-        self._told: Dict[str, int] = {}  # key → epochs that MLflow knows
+        self._epochs_sent: Dict[str, int] = {}  # key → epochs that MLflow knows
         self._runs: Dict[str, str] = {}  # key → MLflow's run
         self._ended: Dict[str, bool] = {}
         self._lost = False
@@ -91,7 +91,7 @@ class MlflowTracker:
     def __exit__(self, *_: Any) -> None:
         self._stop.set()
         self._thread.join()
-        self._tell(final=True)
+        self._send_news(final=True)
 
     def figures(self, pictures: Sequence[Path]) -> None:
         """Give every run of the sweep the report's pictures."""
@@ -102,13 +102,13 @@ class MlflowTracker:
 
     def _follow(self) -> None:
         while not self._stop.wait(_LOST_EVERY if self._lost else _EVERY):
-            self._tell()
+            self._send_news()
 
-    def _tell(self, final: bool = False) -> None:
-        """Tell MLflow what is new in the records. What cannot be told is tried again at the next look.
+    def _send_news(self, final: bool = False) -> None:
+        """Send MLflow what is new in the records. What cannot be sent now is sent at the next look.
 
-        A record that says ``failed`` may be an earlier call's, whose run is about to be made anew: it is believed at
-        the end.
+        A record that says ``failed`` may come from an earlier call, and this call may be about to repeat its run. So
+        it is sent only at the end.
         """
         for spec in self.specs:
             if self._ended.get(spec.key):
@@ -116,21 +116,21 @@ class MlflowTracker:
             try:
                 record = read_record(self._store.record_path(spec))
             except RecordError:
-                continue  # not begun yet, or damaged, which the sweep reports
+                continue  # not begun yet; or damaged, and then the sweep reports it
             if record.status == "failed" and not final:
                 continue
-            if record.status not in _STATUS and record.epochs == self._told.get(spec.key):
+            if record.status not in _STATUS and record.epochs == self._epochs_sent.get(spec.key):
                 continue
-            if not self._try(self._tell_run, spec, record):
+            if not self._try(self._send_run, spec, record):
                 return
 
-    def _tell_run(self, spec: RunSpec, record: Record) -> None:
+    def _send_run(self, spec: RunSpec, record: Record) -> None:
         if spec.key not in self._runs:
-            self._runs[spec.key], self._told[spec.key] = self._find_run(spec, record)
-        run, known = self._runs[spec.key], self._told[spec.key]
+            self._runs[spec.key], self._epochs_sent[spec.key] = self._find_run(spec, record)
+        run, known = self._runs[spec.key], self._epochs_sent[spec.key]
         if record.epochs > known:
             self._client.log_batch(run, metrics=_metrics(record, known))
-            self._told[spec.key] = record.epochs
+            self._epochs_sent[spec.key] = record.epochs
         if record.status in _STATUS:
             self._client.set_tag(run, "outcome", record.status)
             self._client.set_terminated(run, _STATUS[record.status])
@@ -140,17 +140,17 @@ class MlflowTracker:
         found = self._client.get_experiment_by_name(study)
         if found is not None:
             return found.experiment_id
-        # Only a store of our own is told where to keep pictures; a server knows better.
+        # We choose where a store of our own keeps its pictures; a server chooses for itself.
         where = (self.folder / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
         return self._client.create_experiment(study, artifact_location=where)
 
     def _find_run(self, spec: RunSpec, record: Record) -> "tuple[str, int]":
-        """MLflow's run of ``spec``, that of an interrupted call included, and how many epochs it knows."""
+        """MLflow's run of ``spec``, found or created, and how many epochs it has; an earlier call may have begun it."""
         wanted = f"tags.key = '{spec.key}' and tags.folder = '{self._where}'"
         for run in self._client.search_runs([self._experiment], wanted, max_results=1):
-            told = self._client.get_metric_history(run.info.run_id, "train_loss")
-            known = max((metric.step for metric in told), default=0)
-            if known <= record.epochs:  # more were told of one that has been made anew since
+            sent = self._client.get_metric_history(run.info.run_id, "train_loss")
+            known = max((metric.step for metric in sent), default=0)
+            if known <= record.epochs:  # it knows more if the run has been repeated since
                 return run.info.run_id, known
         run = self._client.create_run(
             self._experiment, run_name=spec.key, tags={"key": spec.key, "folder": self._where}
@@ -160,7 +160,7 @@ class MlflowTracker:
         return run.info.run_id, 0
 
     def _try(self, call: Any, *arguments: Any) -> bool:
-        """Whether ``call`` went well; a server that is gone costs one warning."""
+        """Whether ``call`` succeeded. If the server disappears, the user gets one warning."""
         try:
             call(*arguments)
         except Exception as error:
@@ -169,15 +169,15 @@ class MlflowTracker:
             self._lost = True
             return False
         if self._lost:
-            log.warning("MLflow at %s is back", self.uri)
+            log.warning("MLflow at %s answers again", self.uri)
         self._lost = False
         return True
 
 
 def _parameters(record: Record) -> Dict[str, Any]:
     spec = {key: value for key, value in record.spec.items() if key != "settings"}
-    told = {**spec, **record.spec["settings"], "dataset_edition": record.edition, **record.environment}
-    return {name: str(value)[:500] for name, value in told.items()}
+    values = {**spec, **record.spec["settings"], "dataset_edition": record.edition, **record.environment}
+    return {name: str(value)[:500] for name, value in values.items()}
 
 
 def _metrics(record: Record, known: int) -> List[Any]:

@@ -1,4 +1,4 @@
-"""AutoLRS: the rate of each stage is searched for by Bayesian optimization on forecasts of the loss."""
+"""AutoLRS: search for the rate of each stage by Bayesian optimization on forecasts of the loss."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..update import mean_loss, update
 
 log = logging.getLogger(__name__)
 
-_DIVERGED = 1e3  # what a candidate whose loss is not finite counts as
+_DIVERGED = 1e3  # the loss that a candidate counts as if its own is not finite
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One rate that was tried in a stage: its training losses, and the loss forecast for the stage's end."""
+    """One rate tried in a stage: its training losses, and the forecast of the loss at the stage's end."""
 
     stage: int
     rate: float
@@ -67,14 +67,14 @@ def forecast(losses: Sequence[float], horizon: int) -> float:
         residuals = np.abs(y - smooth)
         keep = residuals <= np.quantile(residuals, 0.97)
         warnings.simplefilter("error", OptimizeWarning)
-        fall = max(smooth[0] - smooth[-1], 1e-12)
+        decrease = max(smooth[0] - smooth[-1], 1e-12)
         try:
             (a, b, c), _ = curve_fit(
                 lambda x, a, b, c: a * np.exp(b * x) + c,
                 x[keep],
                 smooth[keep],
-                p0=(fall, -1.0 / len(y), smooth[-1]),
-                bounds=([0, -np.inf, smooth[-1] - 2 * fall], [np.inf, -1e-9, np.inf]),
+                p0=(decrease, -1.0 / len(y), smooth[-1]),
+                bounds=([0, -np.inf, smooth[-1] - 2 * decrease], [np.inf, -1e-9, np.inf]),
                 maxfev=5000,
             )
         except (RuntimeError, ValueError, OptimizeWarning):
@@ -111,16 +111,16 @@ class AutoLRS:
     """Set the rate of each stage of a training to the one that a search found best for it.
 
     At the beginning of each stage of τ updates, ``trials`` rates between ``low`` and ``high`` are tried from one exact
-    snapshot: each trains τ/10 updates, its loss at τ is forecast, and a Gaussian process proposes the next. All is put
-    back, and the stage is trained at the best. Stages double from ``first_stage`` to ``longest_stage``; at that length
-    candidates are judged by ``validate`` where it is given. Ten trials a stage cost as many updates again.
+    snapshot: each trains τ/10 updates, its loss at τ is forecast, and a Gaussian process proposes the next. Then
+    everything is restored, and the stage is trained at the best rate. Stages double from ``first_stage`` to
+    ``longest_stage``; at that length ``validate``, if given, judges the candidates. Ten trials a stage double its cost.
 
     Give it to :func:`gluon_lr.train` among its ``schedules``. A search depends on nothing but the net's state, the
-    seed and the stage, so that a training that is resumed makes the same one.
+    seed and the stage, so a resumed training makes the same search.
 
     Args:
         net, loss, ctx: those of the training.
-        batches: :class:`~gluon_lr.data.ArrayBatches` for the trials, of their own: not the training's iterator.
+        batches: :class:`~gluon_lr.data.ArrayBatches` for the trials alone: not the training's iterator.
         low, high: the range of rates; default 1e-4 to 1.
         first_stage, longest_stage: τ at first and at most, in updates; default 1000 and 8000.
         trials: candidates a stage; default 10.
@@ -133,7 +133,7 @@ class AutoLRS:
         rates: the chosen rates, in order.
 
     Raises:
-        UsageError: the range or a length makes no sense; when applied, the trainer has a scheduler.
+        UsageError: the range or a length makes no sense; or, when applied, the trainer has a scheduler.
 
     Source: Jin et al. (2021), AutoLRS.
     """
@@ -175,7 +175,7 @@ class AutoLRS:
         return stage, start, length
 
     def apply(self, trainer: Any, t: int) -> None:
-        """Search where update ``t`` begins a stage; otherwise the rate stays as it is."""
+        """Search if update ``t`` begins a stage; otherwise leave the rate as it is."""
         stage, start, length = self.stage_at(t)
         if t != start:
             return

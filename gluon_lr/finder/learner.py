@@ -19,7 +19,7 @@ from ..update import mean_loss, rate_set_to, update
 
 
 class Learner:
-    """One update at a time, at any rate, on data that never end.
+    """Make one update at a time, at any rate, on data that never end.
 
     Args:
         net: a Gluon net of ``mx.nd`` or ``mx.np``. Parameters that are not initialized are, with Xavier; others stay.
@@ -109,7 +109,7 @@ class Learner:
         return self.iteration_loss
 
     def close(self) -> None:
-        """Let go of the loader's iterator and its worker processes; a generator that was given stays open."""
+        """Close the loader's iterator and its worker processes; a generator that you passed in stays open."""
         if self._batches is not self.data_loader and hasattr(self._batches, "close"):
             self._batches.close()
         self._batches = None
@@ -117,9 +117,9 @@ class Learner:
 
     @contextlib.contextmanager
     def batches_of_its_own(self) -> Iterator[None]:
-        """Begin the loader anew within the block; after it go on where the learner was."""
+        """Restart the loader in the block; afterwards go on at the old place."""
         batches, held = self._batches, self._held
-        if batches is not self.data_loader:  # a generator cannot be begun anew
+        if batches is not self.data_loader:  # a generator cannot start again
             self._batches, self._held = None, []
         try:
             yield
@@ -128,7 +128,7 @@ class Learner:
             self._batches, self._held = batches, held
 
     def _next(self) -> Any:
-        """The next batch; the loader is begun anew where it ends."""
+        """The next batch; the loader starts again when it ends."""
         if self._held:
             return self._held.pop()
         for _ in range(2):
@@ -152,7 +152,7 @@ class Learner:
         with loader_preserved(self.data_loader):
             batch = self._next()
         if self._batches is self.data_loader:
-            self._held.append(batch)  # a generator gives nothing twice
+            self._held.append(batch)  # a generator yields each batch only once
         else:
             self.close()
         try:
@@ -163,15 +163,15 @@ class Learner:
             return  # an iteration of the user's own knows its batches: its first one gives the shapes
         with autograd.pause(), named_batch(pair):
             for inputs, _ in shards(pair, self._contexts):
-                call(self.net, inputs)  # a whole batch: a net may be made for its size
-            # oneDNN brings weights into its own order during a forward pass that does not train; whoever reads them
-            # before that is done gets half of each.
+                call(self.net, inputs)  # a whole batch: the net may need exactly this size
+            # oneDNN reorders weights during a forward pass that does not train; if you read them before that is done,
+            # you get half of each.
             mx.nd.waitall()
 
 
 @contextlib.contextmanager
 def loader_preserved(data_loader: Any) -> Iterator[None]:
-    """Put back what iterating a loader moves: NumPy's and Python's generators, and the loader's own epoch."""
+    """Restore what iterating a loader changes: NumPy's and Python's generators, and the loader's own epoch."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     epoch = getattr(data_loader, "epoch", None)
     try:

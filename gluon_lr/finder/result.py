@@ -1,4 +1,4 @@
-"""What a search found: the pairs themselves, and what follows from them."""
+"""The result of a search: the pairs themselves, and the suggestions that follow from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import RecordError, UsageError
 from ..files import digest, write_text
-from .rules import CLEAR, DEFAULT_RULE, RULES, UNCLEAR, Suggestion, fall, read, smooth, suggest
+from .rules import CLEAR, DEFAULT_RULE, RULES, UNCLEAR, Suggestion, fall_in_standard_errors, read, smooth, suggest
 
 VERSION = 1
 
@@ -47,10 +47,10 @@ class LRFinderResult(List[Tuple[float, float]]):
 
     @classmethod
     def from_json(cls, path: Any) -> "LRFinderResult":
-        """What :meth:`to_json` wrote.
+        """Read what :meth:`to_json` wrote.
 
         Raises:
-            RecordError: the file is no such thing, altered, or of another version; its name is in the text.
+            RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
             body = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ class LRFinderResult(List[Tuple[float, float]]):
                 for pairs, reason in zip(body["repeats"], body["stop_reasons"])
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise RecordError(f"{path}: is no finder's result ({error}). Delete it and search again") from error
+            raise RecordError(f"{path}: is not a finder's result ({error}). Delete it and search again") from error
         return cls(first, first.stop_reason, rest, first.momentum)
 
     @property
@@ -94,16 +94,16 @@ class LRFinderResult(List[Tuple[float, float]]):
         if combined is not None:
             return Suggestion(DEFAULT_RULE, combined[0])
         silent = [s.reason for s in (read(DEFAULT_RULE, r.lrs, r.losses, r.momentum) for r in self.repeats) if not s]
-        if 2 * len(silent) <= len(self.repeats) and self._fall < CLEAR:
+        if 2 * len(silent) <= len(self.repeats) and self._combined_fall < CLEAR:
             return Suggestion(DEFAULT_RULE, None, UNCLEAR)
         among = f"{len(silent)} of {len(self.repeats)} repeats suggest nothing: " if len(self.repeats) > 1 else ""
         return Suggestion(DEFAULT_RULE, None, f"{among}{silent[0]}")
 
     @property
-    def _fall(self) -> float:
-        """Of all repetitions together: noise that hides a fall in each may not hide it in all."""
+    def _combined_fall(self) -> float:
+        """The fall of all repetitions together: noise may hide it in each of them and yet not in all."""
         pairs = [pair for repeat in self.repeats for pair in repeat]
-        return fall([lr for lr, _ in pairs], [loss for _, loss in pairs])
+        return fall_in_standard_errors([lr for lr, _ in pairs], [loss for _, loss in pairs])
 
     @property
     def combined(self) -> Dict[str, Tuple[float, float, float]]:
@@ -115,7 +115,7 @@ class LRFinderResult(List[Tuple[float, float]]):
         from scipy.stats import binom
 
         found: Dict[str, Tuple[float, float, float]] = {}
-        if self._fall < CLEAR:
+        if self._combined_fall < CLEAR:
             return found
         for rule in RULES:
             given = [read(rule, r.lrs, r.losses, r.momentum).lr for r in self.repeats]
@@ -150,7 +150,7 @@ class LRFinderResult(List[Tuple[float, float]]):
             "version": VERSION,
             "stop_reasons": [repeat.stop_reason for repeat in self.repeats],
             "momentum": self.momentum,
-            # JSON has no NaN or infinity: as text, which float() reads.
+            # JSON has no NaN or infinity: write them as text, which float() reads.
             "repeats": [
                 [[lr, loss if math.isfinite(loss) else str(loss)] for lr, loss in repeat] for repeat in self.repeats
             ],
@@ -202,10 +202,10 @@ class LRFinderResult(List[Tuple[float, float]]):
 
     def __repr__(self) -> str:
         found = self.suggestion
-        told = f"suggests {found.lr:.3g} ({found.rule})" if found else f"no suggestion: {found.reason}"
+        advice = f"suggests {found.lr:.3g} ({found.rule})" if found else f"no suggestion: {found.reason}"
         where = f" from {self[0][0]:.3g} to {self[-1][0]:.3g}" if self else ""
         again = ""
         if len(self.repeats) > 1:
             again = f", {len(self.repeats)} repeats"
-            told += " ({1:.3g} … {2:.3g})".format(*self.combined[found.rule]) if found else ""
-        return f"<LRFinderResult: {len(self)} updates{where}{again}, {self.stop_reason}; {told}>"
+            advice += " ({1:.3g} … {2:.3g})".format(*self.combined[found.rule]) if found else ""
+        return f"<LRFinderResult: {len(self)} updates{where}{again}, {self.stop_reason}; {advice}>"

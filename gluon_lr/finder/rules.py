@@ -1,6 +1,6 @@
 """From a curve of losses over rates to one rate: the rules in use elsewhere, and ours.
 
-All work on the smoothed loss over ln(lr). Which of them is the default was decided by measured regret:
+All work on the smoothed loss over ln(lr). The default was chosen by measured regret:
 ``benchmarks/finder/regret.py``.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from .stopping import divergence
 
 _FEWEST = 10
-# Standard errors that count as a fall; of 2,000 curves of normal noise alone five at most fall so far.
+# The loss must fall by this many standard errors. Of 2,000 curves of mere normal noise, at most five do.
 CLEAR = 5.0
 UNCLEAR = (
     "the loss never falls by more than its noise: use repeats, larger batches or a lower first rate, or look at the "
@@ -24,12 +24,12 @@ UNCLEAR = (
 
 
 class NoSuggestion(Exception):
-    """A curve that a rule can say nothing about; the text is the reason."""
+    """A rule can say nothing about this curve; the text is the reason."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What a rule makes of a curve.
+    """A rule's answer to a curve.
 
     Attributes:
         rule: its name.
@@ -47,7 +47,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a rule looks at.
+    """The curve that a rule judges.
 
     Attributes:
         lrs: the rates, ascending, shape ``(n,)``.
@@ -64,8 +64,8 @@ def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) ->
     """Losses averaged with their neighbours on both sides by a Gaussian in ln(lr): no lag, unlike a running mean, and
     the same smoothness on a fine ladder as on a coarse one.
 
-    A loss that has diverged weighs as if it had just done so, or it would drown its neighbours. Non-finite losses,
-    which can only be the last, weigh likewise and are left out of what is returned.
+    A loss that has diverged counts as if it had only just diverged, or else it would drown its neighbours. Non-finite
+    losses, which can only come last, count likewise, and are not returned.
 
     Args:
         lrs, losses: as many of each.
@@ -93,17 +93,19 @@ def _smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -
     return y, weights @ y, finite, weights
 
 
-def fall(lrs: Sequence[float], losses: Sequence[float]) -> float:
-    """By how many standard errors the least smoothed loss lies below the mean where the rates are too low to matter.
+def fall_in_standard_errors(lrs: Sequence[float], losses: Sequence[float]) -> float:
+    """How far the loss falls: from its mean at rates too low to matter to its smoothed minimum, in standard errors.
 
-    Those are the rates up to a tenth of the least loss's, or where there are fewer than ten of them the first half of
-    the rates up to that. The errors follow from the median distance of losses from their smoothed values.
+    Rates too low to matter are those up to a tenth of the rate at the minimum. If these are fewer than ten, they are
+    the first half of the rates up to the minimum. The standard error follows from the median distance of the losses
+    from their smoothed values.
 
     Args:
         lrs, losses: as many of each, in any order: of one search, or of several together.
 
     Example:
-        >>> fall([1e-3 * 1.2**i for i in range(30)], [2.0] * 15 + [2 - i / 10 for i in range(15)]) > 5
+        >>> losses = [2.0] * 15 + [2 - i / 10 for i in range(15)]
+        >>> fall_in_standard_errors([1e-3 * 1.2**i for i in range(30)], losses) > 5
         True
     """
     order = np.argsort(lrs, kind="stable")
@@ -136,7 +138,7 @@ def turn(curve: Curve) -> float:
     """1.5·√(1 − m)·η*, with η* the rate at the least loss and m the momentum; no more than the last rate.
 
     A training bears somewhat more than the rate at which an untrained net's loss turns. But the search meets each
-    rate once: by the time that momentum has gathered, its updates are 1/(1 − m) times as long. The rate that trains
+    rate only once, and once momentum has built up, updates are 1/(1 − m) times as long. The rate that trains
     best lies between the two; both numbers were chosen on six tasks, and each task was also judged by what the other
     five chose (``benchmarks/finder/regret.py``). This form and the smoothing's width were chosen on the same six.
     """
@@ -201,7 +203,7 @@ DEFAULT_RULE = "turn"
 
 
 def read(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
-    """What ``rule`` makes of a curve of raw losses, be its fall noise or not; never raises for a curve."""
+    """Apply ``rule`` to a curve of raw losses, even if its fall is only noise; never raises for a curve."""
     rates = np.array([lr for lr, loss in zip(lrs, losses) if math.isfinite(loss)], float)
     try:
         return Suggestion(rule, RULES[rule](Curve(rates, smooth(lrs, losses), momentum)))
@@ -210,9 +212,9 @@ def read(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: flo
 
 
 def suggest(rule: str, lrs: Sequence[float], losses: Sequence[float], momentum: float = 0.0) -> Suggestion:
-    """What ``rule`` makes of a curve of raw losses that falls by more than its noise; never raises for a curve."""
+    """Apply ``rule`` to a curve of raw losses if it falls by more than its noise; never raises for a curve."""
     found = read(rule, lrs, losses, momentum)
-    return found if not found or fall(lrs, losses) >= CLEAR else Suggestion(rule, None, UNCLEAR)
+    return found if not found or fall_in_standard_errors(lrs, losses) >= CLEAR else Suggestion(rule, None, UNCLEAR)
 
 
 def momentum_of(optimizer: Any) -> float:

@@ -1,4 +1,4 @@
-"""The search: one update at each of ever greater rates, and then nothing of it is left."""
+"""The search: it makes one update at each of ever greater rates, and then leaves no trace."""
 
 from __future__ import annotations
 
@@ -63,23 +63,23 @@ class LRFinder:
         """Do one update at each rung of a ladder of rates until the loss diverges, then restore everything.
 
         Rung i is ``lr_start · lr_multiplier^i``, or of the linear ladder lr_start + i·(lr_stop − lr_start)/(n − 1)
-        over n = ``max_updates``. Where SGD has momentum from a training before, it is brought from that training's rate
-        to the first rung's, or old updates would go on at their old size. Net, trainer, scheduler, the loader's epoch,
-        and NumPy's and Python's generators are put back exactly, whatever happens. MXNet's own random state cannot
-        be: see ``seed``.
+        over n = ``max_updates``. If SGD has momentum from earlier training, it is scaled from that training's rate
+        to the first rung's, or else old updates would go on at their old size. Net, trainer, scheduler, the loader's
+        epoch, and NumPy's and Python's generators are restored exactly, whatever happens. MXNet's own random state
+        cannot be restored: see ``seed``.
 
         Args:
             lr_start: the first rate; default 1e-6.
             lr_multiplier: of the exponential ladder; default 1.1.
             smoothing: of the stopping criterion; default 0.3.
-            lr_stop: no rung lies above; default 100.
-            max_updates: no more updates; default 1000.
+            lr_stop: the greatest rate allowed; default 100.
+            max_updates: the greatest number of updates; default 1000.
             ladder: ``exponential`` (default) or ``linear``.
             repeats: searches from the same start on other batches, combined in ln(lr); default 1.
-            stopping: a function of the loss that says whether to stop, asked after each update; where it has a
+            stopping: a function of the loss that says whether to stop, called after each update; if it has a
                 ``reason``, that is recorded. With ``repeats`` it is copied for each. Default
                 :class:`LRFinderStoppingCriteria` with ``smoothing``.
-            seed: MXNet's generator is seeded with it when the search ends; default it is left where the search got.
+            seed: MXNet's generator is seeded with it when the search ends; default it stays as the search left it.
             snapshot_file: where to keep the net's state during the search, so that it is still there after a kill
                 (``snapshot.load`` restores it); default in memory.
             progress: draw a bar on standard error.
@@ -88,7 +88,7 @@ class LRFinder:
             The (lr, loss) pairs, with smoothed losses, each rule's suggestion, and why the search stopped.
 
         Raises:
-            UsageError: an argument makes no sense, or the data do. The net is then as it was.
+            UsageError: an argument or the data make no sense. The net is unchanged.
         """
         rungs, end = _rungs(
             real_number("lr_start", lr_start),
@@ -109,23 +109,23 @@ class LRFinder:
         with begun_anew(), loader_preserved(getattr(learner, "data_loader", None)):
             if not has_shapes(learner.net):
                 learner.iteration(take_step=False)  # of the user's own: it gives the net its shapes
-            # A loss may hold parameters too, and a learner of the user's own other nets.
+            # A loss may hold parameters too, and a learner of the user's own may hold other nets.
             also = (learner.loss,) if type(learner) is Learner else blocks_within(learner)
             for _ in range(repeats):
                 stop = LRFinderStoppingCriteria(smoothing) if stopping is None else copy.deepcopy(stopping)
                 with preserved(learner.net, learner.trainer, seed, snapshot_file, also=also):
                     found.append(self._search(rungs, stop, end, progress))
-        (first, reason), rest = found[0], found[1:]
+        (pairs, reason), rest = found[0], found[1:]
         momentum = momentum_of(learner.trainer.optimizer)
-        others = [LRFinderResult(pairs, why, momentum=momentum) for pairs, why in rest]
-        self.results = LRFinderResult(first, reason, others, momentum)
+        others = [LRFinderResult(other, why, momentum=momentum) for other, why in rest]
+        self.results = LRFinderResult(pairs, reason, others, momentum)
         return self.results
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the last search; see :meth:`LRFinderResult.plot`.
 
         Raises:
-            UsageError: there was none.
+            UsageError: there was no search yet.
         """
         if self.results is None:
             raise UsageError("nothing to draw yet: call find() first")
@@ -134,12 +134,12 @@ class LRFinder:
     def _search(
         self, rungs: List[float], stop: Callable[[float], bool], end: str, progress: bool
     ) -> Tuple[List[Tuple[float, float]], str]:
-        from tqdm import tqdm  # as text in notebooks too: widgets are not kept with a notebook's outputs
+        from tqdm import tqdm  # text in notebooks too, since a notebook's saved outputs do not keep widgets
 
         pairs: List[Tuple[float, float]] = []
         trainer = self.learner.trainer
         before = trainer.learning_rate
-        # What momentum was gathered at the training's own rate is brought down to the first rung.
+        # Momentum from the training's own rate is scaled down to the first rung.
         scale_momentum(trainer, rungs[0] / before if before > 0 else 0.0)
         trainer.optimizer.lr_scheduler = None  # set aside: an iteration of the user's own sets the rate itself
         with tqdm(rungs, desc="lr finder", unit="update", disable=not (progress and visible()), leave=False) as bar:
@@ -156,7 +156,7 @@ def _number(loss: Any) -> float:
     """The loss that an iteration returned, which may be an array of one number.
 
     Raises:
-        UsageError: it is no number.
+        UsageError: it is not a number.
     """
     value = loss.asnumpy() if hasattr(loss, "asnumpy") else np.asarray(loss)
     if value.size != 1 or value.dtype.kind not in "fiu":
@@ -167,7 +167,7 @@ def _number(loss: Any) -> float:
 def _rungs(
     lr_start: float, lr_multiplier: float, lr_stop: float, max_updates: int, ladder: str
 ) -> Tuple[List[float], str]:
-    """The rates of a ladder, each computed from the first: no rounding is handed on; and what it ends at."""
+    """The rates of a ladder, each computed from the first so that rounding does not add up; and why the ladder ends."""
     if not (lr_start > 0 and math.isfinite(lr_start)):
         raise UsageError(f"lr_start is {lr_start}: expected a finite number above 0")
     if not (lr_stop > lr_start and math.isfinite(lr_stop)):
@@ -178,7 +178,7 @@ def _rungs(
         raise UsageError(f"ladder is {ladder!r}: expected exponential or linear")
     if not (lr_multiplier > 1 and math.isfinite(lr_multiplier)):
         raise UsageError(f"lr_multiplier is {lr_multiplier}: expected a finite number above 1")
-    # One rung more where rounding alone puts the last above lr_stop.
+    # Add a rung if rounding alone puts the last one above lr_stop.
     count = int((math.log(lr_stop) - math.log(lr_start)) / math.log(lr_multiplier) + 1e-9) + 1
     end = "max_updates reached" if count > max_updates else "lr_stop reached"
     return [lr_start * lr_multiplier**i for i in range(min(count, max_updates))], end

@@ -1,4 +1,4 @@
-"""When a search has seen enough."""
+"""Decide when a search has seen enough."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class LRFinderStoppingCriteria:
 
     Args:
         smoothing: weight of the past; default 0.3.
-        min_iter: updates before which nothing but a non-finite loss stops; default 20.
+        min_iter: before this many updates, only a non-finite loss stops; default 20.
 
     Attributes:
-        reason: why it said stop, or None.
+        reason: why it stopped, or None.
 
     Source: MXNet's *Learning Rate Finder* tutorial.
 
@@ -52,7 +52,7 @@ class LRFinderStoppingCriteria:
         self._seen = 0
 
     def __call__(self, loss: float) -> bool:
-        """Note a loss; whether to stop."""
+        """Record a loss and say whether to stop."""
         if not math.isfinite(loss):
             self.reason = "loss not finite"
             return True

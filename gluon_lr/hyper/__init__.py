@@ -1,4 +1,4 @@
-"""What else is scheduled: momentum, weight decay, batch size; and a rate that watches the training."""
+"""Schedule more than the rate: momentum, weight decay, batch size; and a rate that watches the training."""
 
 from .batch_size import ScheduledBatches, grow_batch_instead
 from .hyperparameters import HyperparameterSchedule, RescaleMomentum

@@ -25,7 +25,7 @@ class _BatchSize:
 
 
 class _Rate(_BatchSize):
-    """The rate that is left: η(t)·B(t)/base."""
+    """The rate that remains: η(t)·B(t)/base."""
 
     def __call__(self, t: float) -> float:
         return self.rate(t) * super().__call__(t) / self.base
@@ -39,13 +39,13 @@ def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Sc
     Args:
         schedule: the falling rate, over epochs.
         batch_size: at t = 0.
-        largest: more examples than this are never in a batch.
+        largest: the greatest number of examples in a batch.
 
     Returns:
         The batch size's schedule and the rate's.
 
     Raises:
-        UsageError: sizes are no whole numbers of at least 1, or in the wrong order, or the schedule watches the
+        UsageError: sizes are not whole numbers of at least 1, or are in the wrong order, or the schedule watches the
             training.
 
     Source: Smith et al. (2017), Don't Decay the Learning Rate, Increase the Batch Size.
@@ -74,7 +74,7 @@ class ScheduledBatches(ArrayBatches):
         images, labels, shuffle, seed, transform: those of :class:`~gluon_lr.data.ArrayBatches`.
 
     Raises:
-        UsageError: a size is no whole number of at least 1, when its epoch begins; or ``sizes`` is no pure schedule.
+        UsageError: a size is not a whole number of at least 1 when its epoch begins; or ``sizes`` is not pure.
 
     Example:
         >>> import numpy as np

@@ -1,4 +1,4 @@
-"""The schedules of rates, driving an optimizer's other numbers."""
+"""Drive an optimizer's other numbers by schedules of rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..schedulers.foreign import independent, pure_or_live
 from ..schedulers.purity import watches
 from ..state.private import updaters_of
 
-# SGD makes no momentum buffer where its momentum is 0 at the first update, and fails when it later is not.
+# If SGD's momentum is 0 at the first update, it makes no buffer, and fails when the momentum later grows.
 _LEAST_MOMENTUM = 1e-8
 
 
@@ -23,11 +23,11 @@ class HyperparameterSchedule:
         name: an attribute of the optimizer: ``momentum``, ``wd``, ``beta1``, ``clip_gradient``, … or
             ``learning_rate``, where the trainer has no scheduler.
         schedule: any scheduler or number; t is the update, from 1. One that watches the training, such as a
-            :class:`~gluon_lr.hyper.ReduceOnPlateau`, is kept itself and followed: what it observes between two updates
-            counts from the next one. It is no part of the trainer, so that a snapshot of the trainer does not hold it.
+            :class:`~gluon_lr.hyper.ReduceOnPlateau`, is followed as it is, not copied: what it observes between two
+            updates counts from the next one. The trainer does not hold it, so neither does a snapshot of the trainer.
 
     Raises:
-        UsageError: ``name`` is no text, or ``schedule`` is none.
+        UsageError: ``name`` is not text, or ``schedule`` is not a schedule.
 
     Example:
         >>> import mxnet as mx
@@ -73,8 +73,8 @@ class HyperparameterSchedule:
 class RescaleMomentum:
     """Keep a momentum buffer in step with a changing rate: v ← v · η(t)/η(t−1) before update t.
 
-    MXNet's SGD and NAG keep v = m·v + η·g with the rate inside, so that after a change old gradients still move the
-    weights at their old rate; rescaled, the update is that of η·(m·u + g), where u knows no rate.
+    MXNet's SGD and NAG keep v = m·v + η·g with the rate inside, so after a change old gradients still move the weights
+    at their old rate. Rescaled, the update is η·(m·u + g), where u does not contain a rate.
 
     Source: the lag is reported as apache/mxnet issue 15533.
     """
@@ -83,8 +83,8 @@ class RescaleMomentum:
         """Rescale every buffer for update ``t``.
 
         Raises:
-            UsageError: the trainer has no scheduler to tell the two rates, or one that watches the training, such as
-                ReduceOnPlateau, which no longer knows the rate before it fell.
+            UsageError: the trainer has no scheduler to give the two rates; or its scheduler watches the training, like
+                ReduceOnPlateau, and no longer knows its earlier rate once it has fallen.
         """
         schedule = trainer.optimizer.lr_scheduler
         if schedule is None:

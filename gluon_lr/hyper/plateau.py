@@ -30,15 +30,15 @@ class ReduceOnPlateau(LRScheduler):
 
     Unlike the pure schedules it has a state, which :func:`observe` alone changes; snapshots keep it. It is therefore
     the outermost schedule: give it to the trainer, or to a :class:`~gluon_lr.hyper.HyperparameterSchedule`, which
-    follows it. A combinator refuses it, for what it holds never changes: write
+    follows it. A combinator refuses it, because the schedules in a combinator never change: write
     ``ReduceOnPlateau(ScaleScheduler(...))`` and not ``ScaleScheduler(ReduceOnPlateau(...))``.
 
-    A class of your own that watches the training says ``live = True`` and is treated alike.
+    A class of your own that watches the training says ``live = True`` and is then treated the same way.
 
     Args:
         schedule: any scheduler or number; one that watches another value of the training is followed too.
         factor: what the multiplier shrinks by; default 0.1.
-        patience: observations without improvement that are let pass; default 10.
+        patience: how many observations without improvement are allowed; default 10.
         threshold: an improvement is at least this share of the best value; default 1e-4.
         cooldown: observations after a reduction that are not counted; default 0.
         least: the multiplier never falls below this; default 0.
@@ -86,7 +86,7 @@ class ReduceOnPlateau(LRScheduler):
         return f"ReduceOnPlateau({self.schedule!r}, factor={self.factor}, patience={self.patience})"
 
     def __call__(self, num_update: float) -> float:
-        """The schedule's rate times the multiplier of now; asking changes nothing."""
+        """The schedule's rate times the present multiplier; a call changes nothing."""
         return self.schedule(num_update) * self.multiplier
 
     @property
@@ -97,7 +97,7 @@ class ReduceOnPlateau(LRScheduler):
     @base_lr.setter
     def base_lr(self, value: float) -> None:
         if isinstance(self.schedule, (Scheduler, ReduceOnPlateau)):
-            self.schedule.base_lr = value  # which logs that it is without effect
+            self.schedule.base_lr = value  # which logs that this has no effect
         elif value != self.base_lr:
             log.warning("learning_rate=%g is without effect: the optimizer follows %r", value, self)
 
@@ -118,10 +118,10 @@ class ReduceOnPlateau(LRScheduler):
         raise UsageError("ReduceOnPlateau has no step: call observe(value) with the watched value, once an epoch")
 
     def observe(self, value: float) -> float:
-        """Note the watched value, as a rule once an epoch; the multiplier from here on. NaN is no improvement.
+        """Record the watched value, usually once an epoch; the multiplier from now on. NaN is never an improvement.
 
         Raises:
-            UsageError: ``value`` is no number.
+            UsageError: ``value`` is not a number.
         """
         value = plain(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -21,13 +21,13 @@ from ..state.private import (
     hooks_of,
     is_initialized,
     output_symbol,
-    parts_of_loader,
+    what_loader_serves,
 )
 from .python import describe_object
 
 
 def _schedule(walk: Any, schedule: Any, where: str) -> Any:
-    """One of our schedules: class and arguments, and nothing that it keeps beside them to be quick."""
+    """One of our schedules: class and arguments, and none of its caches."""
     if not dataclasses.is_dataclass(schedule):
         return describe_object(walk, schedule, where)
     arguments = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
@@ -35,14 +35,14 @@ def _schedule(walk: Any, schedule: Any, where: str) -> Any:
 
 
 def _batches(walk: Any, batches: ArrayBatches, where: str) -> Any:
-    """Ours: all but the epoch, which a training sets."""
+    """One of our loaders: everything but the epoch, which a training sets."""
     about = {name: value for name, value in vars(batches).items() if name != "epoch"}
     return ["batches", walk.describe(type(batches), where), walk.named(about, where)]
 
 
 def _data_loader(walk: Any, loader: Any, where: str) -> Any:
-    """What is loaded, in which batches; not by how many workers."""
-    return ["loader", walk.describe(type(loader), where), walk.named(parts_of_loader(loader), where)]
+    """The data that it loads and in which batches; the number of workers does not count."""
+    return ["loader", walk.describe(type(loader), where), walk.named(what_loader_serves(loader), where)]
 
 
 def _array(walk: Any, array: Any, where: str) -> Any:

@@ -1,4 +1,4 @@
-"""Whose a module is: installed, and so known by its package's name and version, or the user's own."""
+"""Find out whether a module was installed, and so has a package's name and version, or is the user's own."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _version(top: str) -> str:
 
 
 def is_global(value: Any, module: str, qualname: str) -> bool:
-    """Whether ``module`` has ``value`` under this name: what is made within a function, or dressed up as another, is
-    not known by its name."""
+    """Whether ``module`` has ``value`` under this name. It has not if the value was made within a function or poses as
+    another one."""
     found: Any = sys.modules.get(module)
     for name in qualname.split("."):
         found = getattr(found, name, None)

@@ -114,12 +114,12 @@ def describe_object(walk: Any, value: Any, where: str) -> Any:
     """
     reduce = copyreg.dispatch_table.get(type(value))
     try:
-        parts = reduce(value) if reduce else value.__reduce_ex__(4)
+        reduced = reduce(value) if reduce else value.__reduce_ex__(4)
     except Exception as error:
         raise _unknown(value, where) from error
-    if isinstance(parts, str):
-        return _global(walk, value, parts, where)
-    constructor, arguments, state, items, pairs = [*parts, None, None, None, None, None][:5]
+    if isinstance(reduced, str):
+        return _global(walk, value, reduced, where)
+    constructor, arguments, state, items, pairs = [*reduced, None, None, None, None, None][:5]
     what = ["object", walk.describe(constructor, where), walk.items(arguments, where)]
     what.append(walk.named(state, where) if isinstance(state, dict) else walk.describe(state, where))
     if items is not None:

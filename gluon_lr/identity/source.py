@@ -1,7 +1,7 @@
 """What a function does, as plain data: its syntax tree where the source is at hand, else its bytecode.
 
-The tree is the same on every Python, so that a record made on one is recognized on another. It is believed only where
-it compiles to the very code that runs: a file may have been edited since it was imported, and several lambdas may
+The tree is the same on every Python, so a record made on one is recognized on another. We use it only if it compiles
+to the very code that runs: a file may have been edited since it was imported, and several lambdas may
 share a line.
 """
 
@@ -48,7 +48,7 @@ def _constant(value: Any) -> Any:
         return plain_code(value)
     if isinstance(value, tuple):
         return [_constant(item) for item in value]
-    if isinstance(value, frozenset):  # of {1, 2} in a function's code; its order is one of memory
+    if isinstance(value, frozenset):  # from {1, 2} in a function's code; its order depends on memory addresses
         return ["frozenset", *sorted((_constant(item) for item in value), key=repr)]
     return [type(value).__name__, repr(value)]
 

@@ -60,8 +60,8 @@ class Walk:
     def __init__(self) -> None:
         self.open: Dict[int, int] = {}  # id → depth
         self.done: Dict[int, Any] = {}
-        self.kept: List[Any] = []  # an id is one only as long as its object lives
-        self.lowest = sys.maxsize  # the least depth that what was described last refers back to
+        self.kept: List[Any] = []  # an id is unique only while its object lives
+        self.lowest = sys.maxsize  # the least depth that the last description refers back to
         self.hidden: Set[str] = set()
 
     def describe(self, value: Any, where: str) -> Any:
@@ -86,14 +86,14 @@ class Walk:
             found = _describer(value)(self, value, where)
         finally:
             del self.open[id(value)]
-        # What refers to something further up is described by its place among those that do.
+        # A value that refers to something further up is described by its place among such values.
         self.done[id(value)] = found if self.lowest >= depth else ["again", "number", len(self.done)]
         self.lowest = min(before, self.lowest) if self.lowest < depth else before
         return found
 
     @contextlib.contextmanager
     def inside(self, value: Any) -> Iterator[bool]:
-        """Hold ``value`` open in the block, if it is not; whether it was not."""
+        """Mark ``value`` as open during the block; False if it was open already."""
         new = id(value) not in self.open
         if new:
             self.open[id(value)] = len(self.open)
@@ -105,7 +105,7 @@ class Walk:
 
     @contextlib.contextmanager
     def without(self, text: str) -> Iterator[None]:
-        """Leave a text out in the block, one that holds a counter."""
+        """Leave a text that holds a counter out of descriptions in the block."""
         before, self.hidden = self.hidden, self.hidden | ({text} if text else set())
         try:
             yield
@@ -113,7 +113,7 @@ class Walk:
             self.hidden = before
 
     def apart(self, value: Any, where: str) -> Any:
-        """As :meth:`describe`, but whatever was described before: for what comes in no order."""
+        """As :meth:`describe`, but independent of what was described before: for values without an order."""
         walk = Walk()
         walk.open, walk.hidden = dict(self.open), self.hidden
         found = walk.describe(value, where)

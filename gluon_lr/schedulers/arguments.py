@@ -1,4 +1,4 @@
-"""What the arguments of a schedule have to be, and what other libraries call them."""
+"""Check the arguments of a schedule, and know what other libraries call them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UsageError
 
-# What users of Keras, PyTorch, transformers and MXNet type, and what it may be called here.
+# Names that users of Keras, PyTorch, transformers and MXNet type, and what they may be called here.
 WORDS: Dict[str, Tuple[str, ...]] = {
     **dict.fromkeys(
         ("lr", "learning_rate", "initial_lr", "init_lr", "initial_learning_rate", "max_lr", "base_lr"),
@@ -104,11 +104,11 @@ def checked(
     """``value`` as a plain Python number within limits.
 
     Args:
-        value: what a caller gave; a bool is no number, and NaN is none either.
-        label: what it is called, for the message.
+        value: the caller's; neither a bool nor NaN counts as a number.
+        label: its name in the message.
         least, above, most, below: the limits; default none.
         whole: only whole numbers, and an int is returned; default False.
-        infinite: whether an infinite one will do; default False.
+        infinite: whether infinity is allowed; default False.
 
     Raises:
         UsageError: naming the value, its type, and what was expected.
@@ -139,16 +139,16 @@ def checked(
 
 
 def number(schedule: Any, *names: str, optional: bool = False, **limits: Any) -> None:
-    """Make arguments of a schedule plain numbers within limits, which are those of :func:`checked`.
+    """Turn arguments of a schedule into plain numbers within the limits of :func:`checked`.
 
     Args:
         schedule: whose attributes they are.
         names: the arguments.
-        optional: whether None will do; default False.
+        optional: whether None is allowed; default False.
         limits: passed on.
 
     Raises:
-        UsageError: one is no such number.
+        UsageError: one is not such a number.
     """
     for name in names:
         value = schedule.__dict__.get(name)
@@ -160,7 +160,7 @@ def numbers_of(schedule: Any, name: str, **limits: Any) -> None:
     """Make an argument of a schedule a tuple of plain numbers within limits.
 
     Raises:
-        UsageError: it is no sequence, or an item is no such number.
+        UsageError: it is not a sequence, or an item is not such a number.
     """
     label, value = f"{type(schedule).__name__}: {name}", schedule.__dict__[name]
     items = value.asnumpy() if hasattr(value, "asnumpy") else value
@@ -183,7 +183,7 @@ def ascending(schedule: Any, name: str) -> None:
 
 
 def choice(schedule: Any, name: str, options: Sequence[str]) -> None:
-    """Refuse an argument that is none of ``options``.
+    """Refuse an argument that is not among ``options``.
 
     Raises:
         UsageError: naming them.
@@ -210,7 +210,7 @@ def flag(schedule: Any, name: str) -> None:
 
 
 def refuse_unknown(kind: type, given: Sequence[str], words: Optional[Dict[str, Any]] = None) -> None:
-    """Refuse names that are no arguments of ``kind``, with the name that it goes by here where there is one.
+    """Refuse names that are not arguments of ``kind``; the error says what the argument is called here, if it exists.
 
     Args:
         kind: a class.

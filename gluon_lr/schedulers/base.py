@@ -23,12 +23,12 @@ class Scheduler(LRScheduler):
 
     Subclasses are dataclasses: their fields are the constructor's arguments, so that ``repr`` is the constructor call
     and equality, hash, pickle and copies need no further code. They are immutable. MXNet's optimizers write their own
-    ``learning_rate`` (Adam's default, 0.001, without being asked) into ``scheduler.base_lr``: here that is logged as
-    a warning and has no effect.
+    ``learning_rate`` (Adam's default, 0.001, without being asked) into ``scheduler.base_lr``. Here you get a
+    warning, and the rate does not change.
 
     Arguments are checked when a schedule is made. Numbers of NumPy's and one-element arrays of MXNet's are kept as
-    plain Python numbers; a bool is no number, and neither a rate nor a length can be negative, NaN or infinite. Below
-    t = 0 a schedule has its value at 0, from its end on its last one.
+    plain Python numbers; a bool is not a number, and neither a rate nor a length can be negative, NaN or infinite.
+    Below t = 0 a schedule keeps its value at 0, and after its end its last value.
 
     Attributes:
         length: the t from which on the schedule stays as it is; None where it never does.
@@ -46,15 +46,15 @@ class Scheduler(LRScheduler):
         return super().__new__(cls)
 
     def __init__(self) -> None:
-        """Make the schedule of the arguments that its class describes, and check them."""
+        """Take the arguments that the class describes, and check them."""
         # LRScheduler's own arguments belong to MXNet's subclasses.
 
     def __call__(self, num_update: float) -> float:
-        """The rate after ``num_update`` updates (or whatever the schedule's t counts); nothing is changed."""
+        """The rate after ``num_update`` updates (or whatever the schedule's t counts); a call changes nothing."""
         raise TypeError(f"{type(self).__name__} does not say how its rate follows from the number of updates")
 
     def get_warmup_lr(self, num_update: float) -> float:
-        """MXNet's hook for a built-in warmup, which schedules here have none of.
+        """MXNet's hook for a built-in warmup, which our schedules do not have.
 
         Raises:
             UsageError: always; a :class:`~gluon_lr.schedulers.WarmupScheduler` goes around a schedule.

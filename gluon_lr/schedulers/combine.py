@@ -1,7 +1,7 @@
-"""Schedules made of schedules: each holds its children and never changes them; MXNet's and GluonCV's are made pure.
+"""Schedules built from schedules: each holds its children and never changes them; it makes MXNet's and GluonCV's pure.
 
-What watches the training, such as a :class:`~gluon_lr.hyper.ReduceOnPlateau`, is refused by all of them: it goes
-outermost.
+All of them refuse a schedule that watches the training, such as a :class:`~gluon_lr.hyper.ReduceOnPlateau`: it has to
+be outermost.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .foreign import pure
 class WarmupScheduler(Scheduler):
     """A warmup before a schedule: from begin_lr to schedule(0) over ``warmup``, then schedule(t − warmup).
 
-    The warmup comes on top: the schedule runs whole, later. MXNet's first update is t = 1, so that a linear warmup
-    from 0 begins at schedule(0)/warmup and no update has the rate 0.
+    The warmup comes on top: the whole schedule runs after it. MXNet's first update is t = 1, so a linear warmup from 0
+    begins at schedule(0)/warmup, and no update has the rate 0.
 
     Args:
         schedule: any scheduler, MXNet's and GluonCV's included, or a number.
@@ -230,13 +230,13 @@ class PerEpochScheduler(Scheduler):
 
     MXNet's first update is t = 1, so updates 1 … n are epoch 0, the first one.
 
-    ``every="epoch"`` asks once an epoch, as sources do that count in whole epochs: all of the first epoch has the rate
-    schedule(0). In a warmup from 0 that is 0: the first of its epochs trains nothing.
+    ``every="epoch"`` asks once an epoch, like sources that count in whole epochs: the whole first epoch has the rate
+    schedule(0). In a warmup from 0 that rate is 0, so the first epoch trains nothing.
 
-    ``every="update"`` passes the fraction of epochs that an update ends at: η(t) = schedule(t/n). A warmup then begins
+    ``every="update"`` asks at each update, with t in fractions of an epoch: η(t) = schedule(t/n). A warmup then begins
     with the first update: in the first epoch of ``warmup=5`` the rate rises from 1/(5·n) to 1/5. The last update of
     epoch e (from 0) has the rate schedule(e + 1), so that E epochs of n updates end at schedule(E) exactly. A step at
-    epoch k therefore falls one update early, with the last of epoch k − 1: keep ``"epoch"`` for steps.
+    epoch k therefore comes one update early, at the last of epoch k − 1: use ``"epoch"`` for steps.
 
     Args:
         schedule: what to convert: any scheduler, MXNet's included, or a number.
@@ -244,7 +244,7 @@ class PerEpochScheduler(Scheduler):
         every: ``epoch`` (default) or ``update``: how often the rate may change.
 
     Raises:
-        UsageError: n is no whole number of at least 1, or ``every`` is unknown.
+        UsageError: n is not a whole number of at least 1, or ``every`` is unknown.
 
     Example:
         >>> from gluon_lr.schedulers import SquareRootScheduler
@@ -288,7 +288,7 @@ class PerUpdateScheduler(Scheduler):
         updates_per_epoch: n.
 
     Raises:
-        UsageError: n is no whole number of at least 1.
+        UsageError: n is not a whole number of at least 1.
 
     Example:
         >>> from gluon_lr.schedulers import LinearScheduler

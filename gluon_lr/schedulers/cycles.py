@@ -49,18 +49,18 @@ class CosineWarmRestartsScheduler(Scheduler):
         return cosine(self.base_lr * self.decay**cycle, self.final_lr, u)
 
     def _cycle(self, t: float) -> "tuple[int, float, float]":
-        """Which cycle t falls into, where that begins, how long it is."""
-        first, m = self.first_cycle, self.multiplier
+        """The number of the cycle that holds t, its beginning, and its length."""
+        length, m = self.first_cycle, self.multiplier
         if m == 1:
-            cycle = int(t // first)
-            return cycle, cycle * first, first
+            cycle = int(t // length)
+            return cycle, cycle * length, length
         # The logarithm guesses; at exact boundaries it may be off by one either way.
-        cycle = max(0, int(math.log(t / first * (m - 1) + 1, m)))
-        while first * (m**cycle - 1) / (m - 1) > t:
+        cycle = max(0, int(math.log(t / length * (m - 1) + 1, m)))
+        while length * (m**cycle - 1) / (m - 1) > t:
             cycle -= 1
-        while first * (m ** (cycle + 1) - 1) / (m - 1) <= t:
+        while length * (m ** (cycle + 1) - 1) / (m - 1) <= t:
             cycle += 1
-        return cycle, first * (m**cycle - 1) / (m - 1), first * m**cycle
+        return cycle, length * (m**cycle - 1) / (m - 1), length * m**cycle
 
 
 @dataclass(unsafe_hash=True)
@@ -80,7 +80,7 @@ class OneCycleScheduler(Scheduler):
         curve: ``cosine`` (default) or ``linear``.
 
     Raises:
-        UsageError: there is no length, ``rise`` is no share, or three phases do not fit.
+        UsageError: the length is 0, ``rise`` is not a share, or three phases do not fit.
 
     Source: Smith and Topin (2017), with the defaults of the common implementations.
 

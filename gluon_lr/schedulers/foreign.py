@@ -1,4 +1,4 @@
-"""MXNet's, GluonCV's and anybody's schedulers, made pure."""
+"""Make the schedulers of MXNet, GluonCV and anybody else pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .purity import (
     watches,
 )
 
-# A schedule that counts its calls gives another rate at one of these when it is asked for all t before.
+# If a schedule counts its calls, its rate at one of these changes when all earlier t are asked for first.
 _COMPARED = (3, 10, 30, 100, 199)
 
 
@@ -34,12 +34,12 @@ _COMPARED = (3, 10, 30, 100, 199)
 class ForeignScheduler(Scheduler):
     """A scheduler of MXNet's or GluonCV's, or any callable object, made pure: a copy that no call changes.
 
-    The object is copied at every depth when it is wrapped, so that neither it nor anybody who calls it knows of this
-    one. Each call begins from the state at that moment: t may come in any order, and drawing changes nothing. MXNet's
-    own schedulers cost the same at every t and log each drop once, also inside an object of yours.
+    Wrapping makes a deep copy, so that the object and this copy never affect each other. Each call begins from the
+    state at that moment: t may come in any order, and drawing changes nothing. MXNet's own schedulers cost the same
+    at every t and log each drop once, also inside an object of yours.
 
-    What the object's attributes are called means nothing here, save those of MXNet's own classes. Functions that it
-    holds are kept as they are.
+    The names of the object's attributes mean nothing here, except those of MXNet's own classes. Functions that the
+    object holds are kept as they are.
 
     Args:
         scheduler: the object; called with t ≥ 0, it returns a number.
@@ -135,36 +135,36 @@ def _can_change(value: Any) -> bool:
 
 
 def _refuse_counting(scheduler: Any) -> None:
-    """Refuse what gives another rate for the same t when it was asked before.
+    """Refuse a scheduler whose rate at the same t depends on earlier calls.
 
     Raises:
-        UsageError: it does, or fails at t = 1, or returns no number.
+        UsageError: it depends on them, or fails at t = 1, or does not return a number.
     """
     kind = type(scheduler).__name__
     asked = _quiet_copy(scheduler)
     try:
-        first, again = plain(asked(1)), plain(asked(1))
+        rate, again = plain(asked(1)), plain(asked(1))
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UsageError(f"{kind} fails when it is called with t = 1 ({reason}): expected its rate") from error
-    if isinstance(first, bool) or not isinstance(first, (int, float)) or first != first:
-        raise UsageError(f"{kind} returned {named(first)} for t = 1: expected a number")
-    differs = 1 if first != again else None
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate != rate:
+        raise UsageError(f"{kind} returned {named(rate)} for t = 1: expected a number")
+    differs = 1 if rate != again else None
     if differs is None and not is_leaf(scheduler):
         try:
             rates = [asked(t) for t in range(2, _COMPARED[-1] + 1)]
             differs = next((t for t in _COMPARED if _quiet_copy(scheduler)(t) != rates[t - 2]), None)
-        except Exception:  # it may know no rate so far out
+        except Exception:  # it may have no rate so far out
             differs = None
     if differs is not None:
         raise UsageError(
-            f"{kind} gives another rate for t = {differs} when it was called before, so that it counts its calls: "
+            f"{kind} gives another rate for t = {differs} when it has been called before, so it counts its calls: "
             f"expected a rate that follows from t alone"
         )
 
 
 def _quiet_copy(scheduler: Any) -> Any:
-    """A copy that logs no drop."""
+    """A copy that does not log its drops."""
     copied = copy.deepcopy(scheduler)
     for one in reachable(copied):
         if isinstance(one, InAnyOrder):
@@ -185,7 +185,7 @@ def _unchanging(scheduler: Any) -> Callable[[float], Any]:
 
 
 class _PutBack:
-    """A scheduler whose attributes, lists and dicts are as they were after each call: far cheaper than a copy."""
+    """A scheduler whose attributes, lists and dicts are restored after each call: far cheaper than a copy."""
 
     def __init__(self, scheduler: Any, held: List[Any]) -> None:
         self.scheduler = scheduler

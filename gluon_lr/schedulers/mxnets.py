@@ -1,7 +1,7 @@
-"""MXNet's own schedulers with every attribute that they have, but asked in any order without changing.
+"""MXNet's own schedulers with all their attributes, but callable in any order without changing.
 
-MXNet's factor schedulers replay each drop up to t and log it; its polynomial and cosine give their base rate when they
-are asked first beyond their end. These give at every t the rate that MXNet's give when they are asked in order.
+MXNet's factor schedulers replay each drop up to t and log it; its polynomial and cosine give their base rate if
+they are first called beyond their end. Ours give at every t the rate that MXNet's give when called in order.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from mxnet import lr_scheduler
 
 from ..errors import UsageError
 
-# So many drops are multiplied one after another, as MXNet does it, for the same bits; beyond them a power is taken.
+# Up to so many drops we multiply one after another, as MXNet does, for the same bits; beyond that we take a power.
 _MULTIPLIED = 1024
 
 
 class Memory:
-    """What only makes a scheduler quick and quiet: products made before, and how many drops were logged."""
+    """Products computed earlier, and how many drops were logged: they keep a scheduler quick and quiet, no more."""
 
     def __init__(self) -> None:
         self.rates: List[float] = []
@@ -30,7 +30,7 @@ class Memory:
 
 
 class InAnyOrder:
-    """What the four have in common: their attributes are MXNet's, and their memory is in no pickle and no copy."""
+    """The base of all four: their attributes are MXNet's, and their memory is neither pickled nor copied."""
 
     origin: type  # MXNet's class, or the user's subclass of it
     unchanging = True  # False where a user's subclass has a call of its own
@@ -53,7 +53,7 @@ class _InSteps(InAnyOrder):
         if drops <= 0:
             return self.base_lr
         rate = self._rate(drops)
-        # Each drop is logged where it is first asked for, in MXNet's place and words.
+        # Log each drop when it is first asked for, to MXNet's logger and in its words.
         if drops > self.memory.logged:
             self.memory.logged = drops
             logging.getLogger().info("Update[%d]: Change learning rate to %0.5e", num_update, rate)
@@ -112,7 +112,7 @@ class _Cosine(InAnyOrder, lr_scheduler.CosineScheduler):
 
 @functools.lru_cache(maxsize=1000)
 def _kind(theirs: type) -> Optional[type]:
-    """The class that stands for MXNet's class ``theirs`` or a subclass of it; None where it is neither."""
+    """Our class for MXNet's class ``theirs`` or a subclass of it; None for any other class."""
     for ours in (_Factor, _MultiFactor, _Poly, _Cosine):
         mxnets = ours.__bases__[-1]
         if issubclass(theirs, mxnets):
@@ -124,14 +124,14 @@ def _kind(theirs: type) -> Optional[type]:
 
 
 def revived(theirs: type, state: Dict[str, Any]) -> Any:
-    """The object that stands for one of class ``theirs`` with these attributes."""
-    made = object.__new__(_kind(theirs))  # type: ignore[type-var]
-    made.__dict__.update(state, memory=Memory())
-    return made
+    """Our object in place of one of class ``theirs`` with these attributes."""
+    scheduler = object.__new__(_kind(theirs))  # type: ignore[type-var]
+    scheduler.__dict__.update(state, memory=Memory())
+    return scheduler
 
 
 def in_any_order(theirs: Any) -> Optional[Any]:
-    """An object to stand for MXNet's own scheduler ``theirs``, as yet without its attributes; None for other objects.
+    """Our object in place of MXNet's scheduler ``theirs``, still without its attributes; None for other objects.
 
     Raises:
         UsageError: it ends before its warmup does.
@@ -142,7 +142,7 @@ def in_any_order(theirs: Any) -> Optional[Any]:
         isinstance(theirs, lr_scheduler.FactorScheduler)
         and min(theirs.factor, theirs.base_lr, theirs.stop_factor_lr) < 0
     ):
-        return None  # a rate that changes its sign is left to MXNet
+        return None  # leave a rate that changes its sign to MXNet
     if getattr(theirs, "max_steps", 1) <= 0:
         raise UsageError(
             f"{type(theirs).__name__}: max_update is {theirs.max_update}: expected more than its warmup_steps, "

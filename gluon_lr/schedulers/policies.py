@@ -1,8 +1,8 @@
 """The named policies that fall smoothly, or stay: each a formula over t and its arguments.
 
 Lengths are counted in what t counts: updates in a trainer, epochs inside a
-:class:`~gluon_lr.schedulers.PerEpochScheduler`. Every policy is clamped: before t = 0 it has its value at 0, beyond
-its end its last one.
+:class:`~gluon_lr.schedulers.PerEpochScheduler`. Every policy is clamped: before t = 0 it keeps its value at 0, and
+after its end its last value.
 """
 
 from __future__ import annotations
@@ -256,9 +256,9 @@ class FunctionScheduler(Scheduler):
     """Any function of t: η(t) = function(t).
 
     Args:
-        function: of one number, t ≥ 0. The function itself is kept and called, not a copy, so that it has to be pure:
-            it follows from t alone. To pickle, it has to be defined at a module's top level.
-        length: from which t on it stays as it is, where that is known; default None.
+        function: of one number, t ≥ 0. We keep and call the function itself, not a copy, so it has to be pure: its
+            result follows from t alone. To be pickled, it has to be defined at a module's top level.
+        length: the t from which on the rate stays constant, if known; default None.
 
     Raises:
         UsageError: ``function`` cannot be called, or it is or uses a scheduler that changes when it is called or that
@@ -316,8 +316,8 @@ class SquareRootScheduler(Scheduler):
 class FactorScheduler(Scheduler):
     """The rate is multiplied by a factor at every update: η(t) = max(stop_factor_lr, base_lr · factor^(t + 1)).
 
-    The chapter's object decays at each call, its first one included, so that the value after t + 1 calls is the value
-    at t here; calling this one twice changes nothing.
+    The chapter's object decays at every call, even the first. So its value after t + 1 calls is our value at t; calling
+    ours twice changes nothing.
 
     Args:
         factor: multiplier an update; default 1.

@@ -1,4 +1,4 @@
-"""What a schedule of somebody else's holds, whether calling it changes it, and whether it watches the training."""
+"""Find out what a foreign schedule holds, whether calling it changes it, and whether it watches the training."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ARRAYS = (np.ndarray, NDArray)  # they change only by an assignment that shows i
 
 
 class Plain:
-    """An object whose whole state is its ``__dict__``; its size tells others of this kind."""
+    """An object whose whole state is its ``__dict__``; objects with more state have another size."""
 
 
 def is_leaf(value: Any) -> bool:
@@ -63,7 +63,7 @@ def slots_of(value: Any) -> List[str]:
     return [name for name in names if name not in ("__dict__", "__weakref__") and hasattr(value, name)]
 
 
-def parts(value: Any) -> Iterator[Any]:
+def held_directly(value: Any) -> Iterator[Any]:
     """What ``value`` holds directly."""
     if is_leaf(value) or isinstance(value, (*_TRAINING, *ARRAYS)):
         return
@@ -76,13 +76,13 @@ def parts(value: Any) -> Iterator[Any]:
     elif isinstance(value, types.MethodType):
         yield value.__self__
     elif isinstance(value, types.FunctionType):
-        yield from _parts_of_function(value)
+        yield from _held_by_function(value)
         return
     yield from getattr(value, "__dict__", {}).values()
     yield from (getattr(value, name) for name in slots_of(value))
 
 
-def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
+def _held_by_function(function: types.FunctionType) -> Iterator[Any]:
     """Its closure and defaults, and the callable objects among the globals that it loads."""
     for cell in function.__closure__ or ():
         try:
@@ -99,7 +99,7 @@ def _parts_of_function(function: types.FunctionType) -> Iterator[Any]:
 
 
 def reachable(value: Any, within_functions: bool = True) -> Iterator[Any]:
-    """``value`` and all that it holds, at every depth, each once; what functions refer to only where asked for."""
+    """``value`` and all that it holds, at every depth, each once; ``within_functions`` looks into functions too."""
     seen: Dict[int, Any] = {}
     waiting = [value]
     while waiting:
@@ -109,7 +109,7 @@ def reachable(value: Any, within_functions: bool = True) -> Iterator[Any]:
         seen[id(one)] = one  # kept, so that no id is used twice
         yield one
         if within_functions or not isinstance(one, types.FunctionType):
-            waiting.extend(parts(one))
+            waiting.extend(held_directly(one))
 
 
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
@@ -143,7 +143,7 @@ def _methods(kind: type) -> Dict[str, List[types.FunctionType]]:
 
 
 def _used_by(kind: type, names: Any) -> Dict[str, List[types.FunctionType]]:
-    """The methods of a class that those called ``names`` go through, themselves included, and the functions."""
+    """The methods ``names`` of a class, with all methods and functions that they call in turn."""
     methods, used, waiting = _methods(kind), {}, list(names)
     while waiting:
         name = waiting.pop()
@@ -183,7 +183,7 @@ def watching_method(kind: type) -> Optional[str]:
 
 
 def watches(schedule: Any) -> Optional[str]:
-    """Why ``schedule`` changes while a training goes on, in words; None where nothing shows that it does.
+    """Why ``schedule`` changes during a training, in words; None if nothing shows that it does.
 
     It does where its class or that of anything it holds says ``live = True``, as
     :class:`~gluon_lr.hyper.ReduceOnPlateau` does; where it holds a net, a trainer or a metric; or where a class has a
@@ -278,7 +278,7 @@ def described(value: Any, within: tuple = ()) -> str:
         return f"partial({described((value.func, value.args, value.keywords), inner)})"
     if isinstance(value, types.MethodType):
         return f"{described(value.__self__, inner)}.{value.__name__}"
-    # A repr of the user's own may leave something out, or hold an address: such objects are told by what they hold.
+    # A repr of the user's own may leave something out, or hold an address: so describe such objects by what they hold.
     if isinstance(value, InAnyOrder) or (not is_leaf(value) and (is_plain(value) or slots_of(value))):
         state = value.state() if isinstance(value, InAnyOrder) else dict(getattr(value, "__dict__", {}))
         state.update({name: getattr(value, name) for name in slots_of(value)})

@@ -1,4 +1,4 @@
-"""A snapshot as a file: numpy's zip of arrays and a JSON of everything else. Nothing in it can execute code."""
+"""Keep a snapshot in a file: numpy's zip of arrays, and JSON for everything else. Nothing in it can execute code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def save(
         RecordError: the trainer holds a state that is neither array, number, text nor a collection of these.
         UsageError: a parameter is not initialized.
 
-    Example, a training that goes on where it was, in your own loop:
+    Example: a training in your own loop that goes on where it stopped:
         >>> import os, tempfile
         >>> import mxnet as mx
         >>> from gluon_lr import CosineScheduler, snapshot
@@ -131,7 +131,7 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
         RecordError: the file is missing, damaged or of another version; its name is in the text.
     """
     try:
-        # Read first, parse then: what numpy sees is one moment of the file, and every member's CRC is checked.
+        # Read first, then parse: so numpy sees the file at one moment, and every member's CRC is checked.
         content = io.BytesIO(Path(path).read_bytes())
         with np.load(content, allow_pickle=False) as members:
             arrays = {name: members[name] for name in members.files}

@@ -94,8 +94,8 @@ def capture(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Snapshot
 def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[Any] = (), ctx: Any = None) -> None:
     """Put a snapshot back in place, bit for bit: every array and object that the caller holds stays valid.
 
-    Parameters whose shapes are not known yet get them from the snapshot, without a batch. Another device is fine where
-    there is one for one: the update counts go along.
+    Parameters whose shapes are not known yet get them from the snapshot, without a batch. Other devices are fine
+    if there are as many: the update counts move with them.
 
     Args:
         snapshot: from :func:`capture` or from a file.
@@ -145,7 +145,7 @@ def capture_attributes(net: Any, also: Sequence[Any] = ()) -> Dict[str, Any]:
 def restore_attributes(saved: Dict[str, Any], net: Any, also: Sequence[Any] = ()) -> None:
     """Put the copies back into the blocks that they were taken of; into others, only arrays that training leaves there.
 
-    A number in another block may be a setting of that block's, such as a dropout rate, which is not to be changed.
+    A number in another block may be a setting of that block, such as a dropout rate, which must not change.
     """
     for name, block in blocks_of(net, also).items():
         copy = saved.get(name)
@@ -164,7 +164,7 @@ def restore_attributes(saved: Dict[str, Any], net: Any, also: Sequence[Any] = ()
 
 
 def stored_attributes(copy: Any) -> Dict[str, Any]:
-    """What of a block's attributes a file or another block gets: those with arrays in them, and those that are None."""
+    """The attributes of a block that a file or another block receives: those with arrays, and those that are None."""
     return {key: detached(part) for key, part in copy.content.items() if part is None or arrays_within(part)}
 
 
@@ -269,7 +269,7 @@ def _itemsize(array: Any) -> int:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done: half a restore would be worse than none."""
+    """Delay Ctrl-C until the block ends: half a restore would be worse than none."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,6 +1,6 @@
-"""What MXNet keeps in private attributes, a function each: the one file of the project that touches them.
+"""Read and write MXNet's private attributes, one function for each: no other file of the project touches them.
 
-MXNet 1.9.1 is the last release, so that these names stay. All of them were read in its source.
+MXNet 1.9.1 is the last release, so these names will not change. We found all of them in its source.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _PLUMBING = frozenset(
 
 
 def is_initialized(parameter: Any) -> bool:
-    """Whether a parameter has its arrays: MXNet has no public question, ``data()`` raises where there are none."""
+    """Whether a parameter has its arrays: MXNet has no public function for it; ``data()`` raises without them."""
     return parameter._data is not None
 
 
 def is_deferred(parameter: Any) -> bool:
-    """Whether ``initialize()`` was called on a parameter whose shape the first batch will tell."""
+    """Whether ``initialize()`` was called on a parameter whose shape will follow from the first batch."""
     return not is_initialized(parameter) and bool(parameter._deferred_init)
 
 
@@ -53,7 +53,7 @@ def arrays_of(parameter: Any) -> List[Any]:
 
 
 def whole_arrays_of(parameter: Any) -> List[Any]:
-    """A parameter's arrays as they count: rows of a sparse weight are up to date in the trainer's kvstore alone."""
+    """A parameter's up-to-date arrays: only the trainer's kvstore has the current rows of a sparse weight."""
     trainer = parameter._trainer
     if parameter._stype == "default" or trainer is None or not trainer._kv_initialized:
         return arrays_of(parameter)
@@ -64,7 +64,7 @@ def whole_arrays_of(parameter: Any) -> List[Any]:
 
 
 def gradient_is_fresh(array: Any) -> bool:
-    """Whether a parameter's array has a gradient that no step has used: a step refuses those that have none."""
+    """Whether a parameter's array has a gradient that no step has used; a step refuses arrays without one."""
     return bool(array._fresh_grad)
 
 
@@ -79,7 +79,7 @@ def initialize_with(parameter: Any, array: Any, contexts: Any) -> None:
     Args:
         parameter: deferred, or never initialized.
         array: its value.
-        contexts: where to, for one that was never initialized; a deferred one knows.
+        contexts: where to put it, if it was never initialized; a deferred one knows.
     """
     parameter._load_init(array, None if parameter._deferred_init else contexts)
 
@@ -140,7 +140,7 @@ def class_axis(loss: Any, dimensions: int) -> int:
 # Loaders
 
 
-def parts_of_loader(loader: Any) -> Dict[str, Any]:
+def what_loader_serves(loader: Any) -> Dict[str, Any]:
     """What a ``DataLoader`` serves: its dataset, the sampler of its batches, and how examples become a batch."""
     return {"dataset": loader._dataset, "batch_sampler": loader._batch_sampler, "batchify_fn": loader._batchify_fn}
 
@@ -190,7 +190,7 @@ def set_current_device(optimizer: Any, device: int) -> None:
 
 
 def updaters_of(trainer: Any) -> List[Any]:
-    """Whoever holds optimizer state: an updater a context, and the kvstore's own where it does the updates."""
+    """The holders of optimizer state: one updater per context, and the kvstore's own where it does the updates."""
     return trainer._updaters + ([trainer._kvstore._updater] if updates_on_kvstore(trainer) else [])
 
 
@@ -215,7 +215,7 @@ def updates_on_kvstore(trainer: Any) -> bool:
 
 
 def updates_on_servers(trainer: Any) -> bool:
-    """Whether parameter servers do the updates, or will from the first step on: a trainer chooses that so late."""
+    """Whether parameter servers do the updates, or will from the first step on, since a trainer decides only then."""
     if trainer._kv_initialized:
         return bool(trainer._distributed and trainer._update_on_kvstore)
     store = trainer._kvstore_params["kvstore"]
@@ -224,8 +224,8 @@ def updates_on_servers(trainer: Any) -> bool:
 
 
 def match_kvstore(was_there: bool, trainer: Any) -> None:
-    """Have a kvstore if, and only if, there was one: at its first step a trainer makes one and, doing so, gives every
-    context the first one's parameters, BatchNorm's statistics included."""
+    """Give the trainer a kvstore if, and only if, there was one. A trainer makes it at its first step, and then
+    copies the first context's parameters, BatchNorm's statistics included, to every other context."""
     if was_there and not trainer._kv_initialized:
         trainer._init_kvstore()
         trainer._init_params()
@@ -246,7 +246,7 @@ def put_weights_on_kvstore(trainer: Any) -> None:
 
 
 def attach_kvstore(trainer: Any, store: Any, workers: int) -> None:
-    """Have a trainer that has made no step yet add its gradients up over ``workers`` workers through ``store``.
+    """Make a trainer that has made no step yet add its gradients up over ``workers`` workers through ``store``.
 
     Each worker then updates its own copy of the net with the mean, so that schedules and other optimizers work.
     """
@@ -255,5 +255,5 @@ def attach_kvstore(trainer: Any, store: Any, workers: int) -> None:
 
 
 def barrier(store: Any) -> None:
-    """Wait until every worker has come here."""
+    """Wait until every worker has called this."""
     store._barrier()

@@ -1,4 +1,4 @@
-"""What belongs to a net's state: every block and parameter that can be reached from what was given."""
+"""Find what belongs to a net's state: every block and parameter that can be reached from the given objects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def parameters_of(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Di
     """Name → parameter, each once, of everything that is trained together.
 
     Those of the net come first, by their structural names, which unlike a parameter's own do not depend on what was
-    built before; then those of the other objects, by the way that leads to them (``also[0].weight``); then what else
-    the trainer moves.
+    built before; then those of the other objects, by their path (``also[0].weight``); then whatever else the
+    trainer moves.
 
     Args:
         net: a Gluon block.
@@ -41,7 +41,7 @@ def parameters_of(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Di
 
 
 def blocks_of(net: Any, also: Sequence[Any] = ()) -> Dict[str, Any]:
-    """The way that leads to it → each block of the net and of the other objects; these themselves are among them.
+    """Path → each block of the net and of the other objects, which are themselves included.
 
     Example:
         >>> from mxnet import gluon
@@ -80,10 +80,10 @@ def _roots(net: Any, also: Sequence[Any]) -> List[Tuple[Any, str]]:
 
 
 def _reached(root: Any, path: str) -> Dict[str, Any]:
-    """The way that leads to it → each block and parameter that is ``root`` or in it, breadth first.
+    """Path → each block and parameter that is ``root`` or in it, breadth first.
 
-    Gluon registers what is an attribute of a block. A block in a list, in an object that is none, or in a function's
-    closure is trained all the same.
+    Gluon registers only attributes of a block. But a block in a list, in an object that is not a block, or in a
+    function's closure is trained too.
     """
     from mxnet import gluon
 

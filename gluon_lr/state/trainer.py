@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 _LINKS = {"param_dict", "lr_scheduler", "idx2name", "sym_info", "_index_update_count"}
 _COUNTS = "_all_index_update_counts"
 
-# What the constructors of MXNet's and GluonCV's schedulers set for good. The rest changes while they run: ``base_lr``
-# of MXNet's is the rate that they have come to, ``count`` and ``cur_step_ind`` are what they have passed.
+# Attributes that the constructors of MXNet's and GluonCV's schedulers set for good. The others change during a run:
+# in MXNet's, ``base_lr`` is the present rate, and ``count`` and ``cur_step_ind`` say how far they have come.
 _SETTINGS = {
     "mxnet.lr_scheduler.LRScheduler": "warmup_steps warmup_begin_lr warmup_final_lr warmup_mode",
     "mxnet.lr_scheduler.FactorScheduler": "step factor stop_factor_lr",
@@ -139,7 +139,7 @@ def restore_trainer(saved: Dict[str, Any], trainer: Any, moves: List[str]) -> No
 
 
 def _put_back(saved: Dict[str, Any], trainer: Any) -> None:
-    """Into the trainer that it was taken of: every object that it held then is held again."""
+    """Restore the trainer that was captured: it holds every object again that it held then."""
     optimizer = trainer.optimizer
     for new in set(vars(optimizer)) - set(saved["optimizer"]) - _LINKS:
         delattr(optimizer, new)
@@ -152,7 +152,7 @@ def _put_back(saved: Dict[str, Any], trainer: Any) -> None:
 
 
 def _write_into(saved: Dict[str, Any], trainer: Any) -> None:
-    """Into another trainer alike, which keeps its own objects, its scheduler among them."""
+    """Restore a similar trainer, which keeps its own objects, including its scheduler."""
     optimizer, scaler = trainer.optimizer, loss_scaler(trainer)
     for key, value in saved["optimizer"].items():
         setattr(optimizer, key, put_into(value, getattr(optimizer, key, None)))
@@ -262,7 +262,7 @@ def _has_objects(value: Any) -> bool:
 def _check_settings(saved: ObjectState, own: Any, name: str) -> None:
     """Refuse other settings of a class whose settings are known; say where another class's arguments differ.
 
-    Of somebody's own class nobody can tell a setting from a number that changes. The whole of the saved one is taken.
+    In a user's own class we cannot tell a setting from a number that changes, so we restore everything that was saved.
     """
     known = _settings_of(own)
     arguments = frozenset(inspect.signature(type(own).__init__).parameters) - {"base_lr"}

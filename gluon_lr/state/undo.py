@@ -1,4 +1,4 @@
-"""Whatever happens in a block is undone."""
+"""Undo whatever happens in a block."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from .values import copied, is_plain_object, put_back
 def preserved(
     net: Any, trainer: Any = None, seed: Optional[int] = None, path: Any = None, also: Sequence[Any] = ()
 ) -> Iterator[None]:
-    """Whatever happens to ``net`` and ``trainer`` in the block leaves no trace, also when the block raises.
+    """Undo whatever happens to ``net`` and ``trainer`` in the block, even when the block raises.
 
     Args:
         net: a Gluon block, initialized.
         trainer: its trainer; default none.
         seed: MXNet's random state can neither be read nor set, only seeded: with a number, MXNet's generator is
             seeded with it when the block ends, so that what follows does not depend on what the block drew.
-        path: a file to keep the state in for the time of the block, so that it is still there after a kill, for
-            :func:`~gluon_lr.snapshot.load`; default in memory, which takes less of it than writing a file.
+        path: a file that keeps the state during the block, so that :func:`~gluon_lr.snapshot.load` can restore it
+            after a kill; default in memory, which takes less memory than writing a file.
         also: other objects whose blocks and parameters belong to the state, such as a loss with a BatchNorm or a second
             network in it; default none.
 
     Raises:
         UsageError: the net is not initialized, or ``path`` is there already.
-        OutputError: ``path`` cannot be written. The block is not begun.
+        OutputError: ``path`` cannot be written. The block does not begin.
 
     Example:
         >>> import mxnet as mx
@@ -72,7 +72,7 @@ def _written(path: Path, net: Any, trainer: Any, also: Sequence[Any]) -> Callabl
             "or name another file"
         )
     save(path, net, trainer, also=also)
-    # Objects and code are not in the file: which ones there were is kept here, and little memory it takes.
+    # The file holds neither objects nor code, so we remember here which ones there were; this takes little memory.
     attributes = capture_attributes(net, also)
     scheduler = None if trainer is None else copied(trainer.optimizer.lr_scheduler, is_plain_object)
 

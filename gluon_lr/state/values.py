@@ -1,4 +1,4 @@
-"""Copies of nested values: put back into the very objects that they were taken of, or written into others alike."""
+"""Copy nested values, and put the copies back into the same objects or write them into similar ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CODE = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, 
 
 @dataclass
 class Copy:
-    """The content that a mutable value had.
+    """A mutable value with the content that it had.
 
     Attributes:
         of: the value itself, which stays the same object when its content is put back.
@@ -42,7 +42,7 @@ class ObjectState:
 
 @dataclass(frozen=True)
 class Own:
-    """In the place of what is no state, such as a function or a pure schedule: whoever is restored keeps its own.
+    """Stands for a value that is not state, such as a function or a pure schedule; restoring leaves the present one.
 
     Attributes:
         kind: the class's name.
@@ -86,8 +86,8 @@ def copied(
 
     Args:
         value: anything.
-        looks_into: of which objects the attributes are copied too; default of none.
-        seen: what was copied before, so that shared values stay shared and circles end.
+        looks_into: says for which objects to copy the attributes too; default none.
+        seen: what was copied already, so that shared values stay shared and cycles end.
     """
     seen = {} if seen is None else seen
     if id(value) in seen:
@@ -127,34 +127,34 @@ def put_back(copy: Any, done: Optional[Set[int]] = None) -> Any:
             value[...] = content
     elif isinstance(content, dict):
         target = value if isinstance(value, dict) else vars(value)
-        parts = {key: put_back(part, done) for key, part in content.items()}
+        members = {key: put_back(part, done) for key, part in content.items()}
         target.clear()
-        target.update(parts)
+        target.update(members)
     else:
-        parts = [put_back(part, done) for part in content]
+        members = [put_back(part, done) for part in content]
         if isinstance(value, list):
-            value[:] = parts
+            value[:] = members
         elif not isinstance(value, tuple):
             value.clear()
-            (value.update if isinstance(value, set) else value.extend)(parts)
+            (value.update if isinstance(value, set) else value.extend)(members)
     return value
 
 
 def detached(copy: Any, within: tuple = ()) -> Any:
-    """The same without the objects that it was taken of, for a file or for others alike."""
+    """The same without the original objects, for a file or for similar objects."""
     if not isinstance(copy, Copy):
         return Own(type(copy).__name__) if isinstance(copy, _CODE) or is_pure(copy) else copy
-    if id(copy) in within:  # a circle: this object's attributes are being written already
+    if id(copy) in within:  # a cycle: we are already writing this object's attributes
         return Own(type(copy.of).__name__)
     within = (*within, id(copy))
     if isinstance(copy.content, dict):
-        parts = {key: detached(part, within) for key, part in copy.content.items()}
-        return parts if isinstance(copy.of, dict) else ObjectState(type(copy.of).__name__, parts)
+        members = {key: detached(part, within) for key, part in copy.content.items()}
+        return members if isinstance(copy.of, dict) else ObjectState(type(copy.of).__name__, members)
     if isinstance(copy.content, list):
-        parts = [detached(part, within) for part in copy.content]
+        members = [detached(part, within) for part in copy.content]
         if isinstance(copy.of, tuple):
-            return tuple(parts)
-        return {set: set, deque: deque}.get(type(copy.of), list)(parts)
+            return tuple(members)
+        return {set: set, deque: deque}.get(type(copy.of), list)(members)
     return copy.content
 
 
@@ -183,20 +183,20 @@ def put_into(saved: Any, current: Any) -> Any:
         return target
     if isinstance(saved, (list, tuple, deque)):
         others = _aligned(current, len(saved))
-        parts = [put_into(part, other) for part, other in zip(saved, others)]
+        members = [put_into(part, other) for part, other in zip(saved, others)]
         if isinstance(current, (list, deque)) and type(current) is type(saved):
             current.clear()
-            current.extend(parts)
+            current.extend(members)
             return current
-        unchanged = isinstance(current, tuple) and all(part is other for part, other in zip(parts, others))
-        return current if unchanged and len(current) == len(parts) else type(saved)(parts)
+        unchanged = isinstance(current, tuple) and all(part is other for part, other in zip(members, others))
+        return current if unchanged and len(current) == len(members) else type(saved)(members)
     return saved
 
 
 def _write(saved: Dict[Any, Any], target: Dict[Any, Any]) -> None:
-    parts = {key: put_into(part, target.get(key)) for key, part in saved.items()}
+    members = {key: put_into(part, target.get(key)) for key, part in saved.items()}
     target.clear()
-    target.update(parts)
+    target.update(members)
 
 
 def _aligned(current: Any, length: int) -> List[Any]:
@@ -207,7 +207,7 @@ def _aligned(current: Any, length: int) -> List[Any]:
 
 
 def arrays_within(value: Any) -> List[Any]:
-    """MXNet's arrays in a copy, or in nested collections, each once."""
+    """MXNet's arrays in a copy or in nested collections, each once."""
     found: Dict[int, Any] = {}
     waiting, seen = [value], set()
     while waiting:

@@ -1,4 +1,4 @@
-"""What a study's command line was asked for."""
+"""The options of a study's command line."""
 
 from __future__ import annotations
 

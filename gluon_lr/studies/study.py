@@ -34,7 +34,7 @@ class Study:
         variant: the name of a folder of its own for runs that those options change; empty where they do not.
         words: what is printed above the table, a paragraph each.
         further: tables that are printed below the first.
-        before: what is to be done before the trainings, once the options have been found to be right.
+        before: what to do before the trainings, once the options have been checked.
         read: the records of a folder that may stand in one table, and notes on those left out.
     """
 

@@ -152,12 +152,12 @@ def test_a_result_is_a_list_that_writes_itself(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda text: text[:-20], "no finder's result"),
+        (lambda text: text[:-20], "not a finder's result"),
         (lambda text: text.replace("2.", "3.", 1), "checksum does not fit"),
         (lambda text: text.replace('"version": 1', '"version": 9'), "format version 9"),
-        (lambda text: "<html>", "no finder's result"),
-        (lambda text: "[]", "no finder's result"),
-        (lambda text: "[" * 100_000, "no finder's result"),
+        (lambda text: "<html>", "not a finder's result"),
+        (lambda text: "[]", "not a finder's result"),
+        (lambda text: "[" * 100_000, "not a finder's result"),
     ],
     ids=["cut", "altered", "newer", "html", "list", "deep"],
 )

@@ -1,4 +1,4 @@
-"""What a run of one's own says at once: beside the published figures and the trainings that the repository holds."""
+"""Set your own run beside the published figures and the trainings that the repository holds."""
 
 from __future__ import annotations
 

@@ -60,12 +60,12 @@ def ramped_claim(records: Sequence[Record]) -> List[Claim]:
 
 
 def _on_warmup(cosine: BySeed, warmup: BySeed) -> Claim:
-    first = 5
+    epochs = 5
     return Claim(
         "With warmup the net converges better in the first five epochs",
         "mean training loss of epochs 1 to 5, cosine without less cosine with warmup",
         [
-            float(np.mean(c.history["train_loss"][:first]) - np.mean(w.history["train_loss"][:first]))
+            float(np.mean(c.history["train_loss"][:epochs]) - np.mean(w.history["train_loss"][:epochs]))
             for c, w in _pairs(cosine, warmup)
         ],
     )

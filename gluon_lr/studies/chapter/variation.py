@@ -1,4 +1,4 @@
-"""What a command line may vary of the chapter: the rate, schedules of one's own, the net."""
+"""The variations of the chapter that its command line allows: another rate, your own schedules, another net."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Variation:
 
     @property
     def folder(self) -> str:
-        """The name of a folder for such trainings; empty for the chapter's own. Schedules of one's own stand beside
-        the five."""
+        """The name of a folder for such trainings; empty for the chapter's own. Your own schedules go into the same
+        folder as the five."""
         words = [f"lr-{self.lr:g}"] if self.lr != RATE else []
         words += [re.sub(r"[^\w.]+", "-", self.net)] if self.net else []
         return "_".join(words)
 
     def settings(self, run: str) -> Dict[str, Any]:
-        """What a run's specification says beyond the chapter's own: nothing for these."""
+        """What a run's specification adds to the chapter's; empty for the chapter's own runs."""
         from ...identity import identify
 
         found: Dict[str, Any] = {"lr": self.lr} if self.lr != RATE else {}
@@ -56,7 +56,7 @@ AS_IN_THE_CHAPTER = Variation()
 
 
 def imported(name: str) -> Callable[..., Any]:
-    """The function ``module:function``; a module may lie in the current folder.
+    """Import the function ``module:function``; the module may lie in the current folder.
 
     Raises:
         UsageError: there is no such module, or no such function in it.
@@ -78,7 +78,7 @@ def imported(name: str) -> Callable[..., Any]:
 def function_name(text: str) -> str:
     """``module:function``, for ``type=``."""
     if not re.fullmatch(r"[\w.]+:\w+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} names no function; expected module:function")
+        raise argparse.ArgumentTypeError(f"expected a function, as module:function, got {text!r}")
     return text
 
 
@@ -91,7 +91,7 @@ def own_schedule(text: str) -> Tuple[str, str]:
     """
     name, equals, function = text.partition("=")
     if not equals or not re.fullmatch(r"[\w.+-]+", name):
-        raise argparse.ArgumentTypeError(f"{text!r} names no schedule; expected NAME=module:function")
+        raise argparse.ArgumentTypeError(f"expected a schedule, as NAME=module:function, got {text!r}")
     return name, function_name(function)
 
 
@@ -100,7 +100,7 @@ def positive_rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number; expected a rate such as 0.1") from None
+        raise argparse.ArgumentTypeError(f"expected a rate such as 0.1, got {text!r}") from None
     if not (rate > 0 and math.isfinite(rate)):
-        raise argparse.ArgumentTypeError(f"{text} is no rate; expected a finite number above 0")
+        raise argparse.ArgumentTypeError(f"expected a finite number above 0, got {text}")
     return rate

@@ -31,7 +31,7 @@ def whole_number(value: Any, name: str) -> int:
         plain = _plain(value)
         return int(plain) if isinstance(plain, float) and plain.is_integer() else operator.index(plain)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} is {_told(value)}: expected a whole number") from error
+        raise UsageError(f"{name} is {_shown(value)}: expected a whole number") from error
 
 
 def rate(value: Any, name: str) -> float:
@@ -45,7 +45,7 @@ def rate(value: Any, name: str) -> float:
             raise TypeError
         number = float(_plain(value))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} is {_told(value)}: expected a number") from error
+        raise UsageError(f"{name} is {_shown(value)}: expected a number") from error
     if not (math.isfinite(number) and number >= 0):
         raise UsageError(f"{name} is {number:g}: expected a finite number, at least 0")
     return number
@@ -60,7 +60,7 @@ def several(values: Any, name: str, convert: Any, example: str) -> List[Any]:
     try:
         numbers = [convert(value, f"{name}[{place}]") for place, value in enumerate(values)]
     except TypeError as error:
-        raise UsageError(f"{name} is {_told(values)}: expected several, such as {example}") from error
+        raise UsageError(f"{name} is {_shown(values)}: expected several, such as {example}") from error
     if not numbers:
         raise UsageError(f"nothing to compare: {name} is empty; expected at least one, such as {example}")
     twice = [number for number in numbers if numbers.count(number) > 1]
@@ -76,7 +76,7 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = " ".join(repr(value).split())
     return f"{text[:120]} ({type(value).__name__})"
 
@@ -88,12 +88,12 @@ def require_functions(schedules: Any) -> None:
         UsageError: naming the first entry.
     """
     if not isinstance(schedules, Mapping):
-        raise UsageError(f"schedules is {_told(schedules)}: expected a dict, name → function of the rate")
+        raise UsageError(f"schedules is {_shown(schedules)}: expected a dict, name → function of the rate")
     if not schedules:
         raise UsageError("nothing to compare: schedules is empty; expected name → function of the rate")
     for name, make in schedules.items():
         if not isinstance(name, str):
-            raise UsageError(f"the name of a schedule is {_told(name)}: expected text")
+            raise UsageError(f"the name of a schedule is {_shown(name)}: expected text")
         where = f"schedules[{name!r}]"
         try:
             number = None if callable(make) else rate(make, where)
@@ -106,7 +106,7 @@ def require_functions(schedules: Any) -> None:
             )
         if not callable(make):
             raise UsageError(
-                f"{where} is {_told(make)}: expected a function of the rate, such as "
+                f"{where} is {_shown(make)}: expected a function of the rate, such as "
                 f"{{{name!r}: lambda lr: CosineScheduler(400, lr)}}"
             )
         if isinstance(make, type) and issubclass(make, LRScheduler):

@@ -41,8 +41,8 @@ class Comparison:
     def done(self) -> str:
         """How many runs were read and how many trained, as text."""
         failed = sum(record.status == "failed" for record in self.records)
-        told = f"{self.read} of {len(self.records)} runs read from {self.folder}, {self.trained} trained"
-        return f"{told}, {failed} of them failed" if failed else told
+        text = f"{self.read} of {len(self.records)} runs read from {self.folder}, {self.trained} trained"
+        return f"{text}, {failed} of them failed" if failed else text
 
     def table(self) -> Any:
         """A line a schedule at its best rate: its score, mean ± 95 % over seeds. ``.markdown()`` prints it."""

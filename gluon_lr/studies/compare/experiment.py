@@ -181,14 +181,16 @@ def _plan(
     hooks = {"unpack": given.unpack, "metric": given.metric}
     same.update({name: identities.hook(name, hook) for name, hook in hooks.items() if hook is not None})
     by_seed = {seed: identities.data(given.data, seed) for _, _, seed in runs}
-    made = {}
+    identified = {}
     for name, lr, _ in runs:
-        if (name, lr) not in made:
+        if (name, lr) not in identified:
             with seeded(0):
-                made[name, lr] = identities.schedule(name, _scheduler(given.schedules, name, lr), given.schedules[name])
+                identified[name, lr] = identities.schedule(
+                    name, _scheduler(given.schedules, name, lr), given.schedules[name]
+                )
     planned = []
     for name, lr, seed in runs:
-        of = {"scheduler": made[name, lr], **same, "data": by_seed[seed]}
+        of = {"scheduler": identified[name, lr], **same, "data": by_seed[seed]}
         settings = {"schedule": name, "rate": lr, **{key: identity for key, (identity, _) in of.items()}, **optimizer}
         spec = RunSpec("compare", f"{name}@{lr:g}", seed, epochs, "per-update", None, settings)
         planned.append(Planned(spec, {key: words for key, (_, words) in of.items()}))

@@ -17,7 +17,7 @@ from ...errors import UsageError
 from ...experiments.run import seed_everything
 from ...identity import identify
 from ...identity.packages import installed
-from ...state.private import batch_size_of, parts_of_loader
+from ...state.private import batch_size_of, what_loader_serves
 
 Data = Union[Sequence[Any], Callable[[int], Sequence[Any]]]
 Identity = Tuple[Any, str]  # what has to be equal, and what to call it
@@ -47,17 +47,17 @@ def loaders(data: Data, seed: int) -> Tuple[Any, Any, Any]:
     Raises:
         UsageError: the data are of another form.
     """
-    made = data(seed) if callable(data) else data
-    if not isinstance(made, (tuple, list)) or len(made) not in (2, 3):
+    loaded = data(seed) if callable(data) else data
+    if not isinstance(loaded, (tuple, list)) or len(loaded) not in (2, 3):
         raise UsageError(
-            f"data are of another form ({_line(repr(made))}): expected (train, test) or (train, validation, test) "
+            f"data are of another form ({_line(repr(loaded))}): expected (train, test) or (train, validation, test) "
             "batches, or a function of the seed that gives them"
         )
-    train_iter = made[0]
+    train_iter = loaded[0]
     if not callable(data) and hasattr(train_iter, "seed"):
         train_iter = copy.copy(train_iter)
         train_iter.seed, train_iter.epoch = seed, 0
-    return train_iter, made[1] if len(made) == 3 else None, made[-1]
+    return train_iter, loaded[1] if len(loaded) == 3 else None, loaded[-1]
 
 
 class Identities:
@@ -202,7 +202,7 @@ def _contents(loader: Any) -> List[Any]:
     last example of its dataset."""
     sample: Any = None
     if isinstance(loader, gluon.data.DataLoader):
-        dataset = parts_of_loader(loader)["dataset"]
+        dataset = what_loader_serves(loader)["dataset"]
         if not isinstance(dataset, gluon.data.ArrayDataset) and len(dataset):
             sample = [dataset[0], dataset[len(dataset) - 1]]
     elif not isinstance(loader, (ArrayBatches, list, tuple)):

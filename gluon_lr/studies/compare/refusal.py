@@ -1,4 +1,4 @@
-"""Records of a comparison that were made of something else: which they are, and what to say."""
+"""Find records of a comparison that were made with another net, data or schedule, and explain the difference."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def _difference(record: Record, run: Planned) -> str:
     if not isinstance(record.spec["settings"].get("net"), dict):
         return "an earlier gluon_lr, which told nets and data apart by less than it does now"
     differ = [key for key in spec if key != "settings" and spec[key] != record.spec.get(key)]
-    told = [f"another {key}: {record.spec.get(key)} → {spec[key]}" for key in differ]
+    differences = [f"another {key}: {record.spec.get(key)} → {spec[key]}" for key in differ]
     for key in settings:
         if settings[key] != record.spec["settings"].get(key):
-            told.append(_one(key, record, settings[key], run.words.get(key, str(settings[key]))))
-    return "; and ".join(told)
+            differences.append(_one(key, record, settings[key], run.words.get(key, str(settings[key]))))
+    return "; and ".join(differences)
 
 
 def _one(key: str, record: Record, now: Any, words: str) -> str:

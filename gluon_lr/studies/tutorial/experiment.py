@@ -54,10 +54,10 @@ class Stretches:
         return self.size
 
     def __iter__(self) -> Any:
-        first, self.epoch = self.epoch * self.size, self.epoch + 1
+        begin, self.epoch = self.epoch * self.size, self.epoch + 1
         full = len(self.batches.images) // self.batches.batch_size  # the last, smaller batch of a round is left out
-        for i in range(first, first + self.size):
-            if i == first or i % full == 0:
+        for i in range(begin, begin + self.size):
+            if i == begin or i % full == 0:
                 order = self.batches.order(i // full)
             start = i % full * self.batches.batch_size
             yield self.batches.take(order[start : start + self.batches.batch_size])

@@ -97,7 +97,7 @@ class PlainSGD(mx.optimizer.SGD):
         ...     loss = net(mx.nd.ones((1, 1)))
         >>> loss.backward()
         >>> trainer.step(1)
-        >>> float(net.weight.data().asscalar())
+        >>> net.weight.data().asnumpy().item()
         0.5
     """
 

@@ -112,6 +112,10 @@ def reachable(value: Any, within_functions: bool = True) -> Iterator[Any]:
             waiting.extend(held_directly(one))
 
 
+# What changes an object or a global; from Python 3.12 on, a slice is stored by an instruction of its own.
+_CHANGES = ("STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_GLOBAL")
+
+
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
     """The instructions of ``code`` and of the functions defined within it."""
     yield from dis.get_instructions(code)
@@ -124,7 +128,7 @@ def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
 def _changes(code: types.CodeType) -> bool:
     """Whether code assigns to an attribute, an item, or a variable outside it, or calls what is known to change."""
     return any(
-        instruction.opname in ("STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_GLOBAL")
+        instruction.opname in _CHANGES
         or (instruction.opname == "STORE_DEREF" and instruction.argval in code.co_freevars)
         or (instruction.opname in _LOADING and instruction.argval in _CHANGING)
         for instruction in _instructions(code)

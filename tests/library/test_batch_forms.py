@@ -73,7 +73,7 @@ def own_loop(net, batches, loss, epochs=2):
                 losses = loss(call(net, inputs), target)
             losses.backward()
             trainer.step(len(losses))
-            total += float(losses.sum().asnumpy())
+            total += losses.sum().asnumpy().item()
         means.append(total / 24)
     return means
 

@@ -718,7 +718,7 @@ class Replayed:
 )
 def test_what_counts_its_calls_is_refused(make):
     for wrapper in WRAPPERS.values():
-        with pytest.raises(UsageError, match="counts its calls|cannot be copied"):
+        with pytest.raises(UsageError, match=r"counts its calls|cannot be copied"):
             wrapper(make())
 
 

@@ -159,7 +159,7 @@ def test_a_score_that_no_history_has_is_refused_before_anything_is_trained(tmp_p
 COMMITTED = Path(__file__).resolve().parents[2] / "chapter_runs"
 
 
-@pytest.mark.parametrize("folder", ["compare", "exercises/earlier/larger"])
+@pytest.mark.parametrize("folder", ["compare/earlier", "exercises/earlier/larger"])
 def test_the_committed_records_of_an_earlier_version_still_make_their_report(tmp_path, folder):
     for path in Store(COMMITTED / folder).paths():
         write_record(tmp_path / "runs" / path.name, read_record(path))

@@ -79,7 +79,6 @@ results: $(VENV)/dev.ready
 			--markdown docs/results/$$study.md || exit 1; done
 	$(BIN)/python -m gluon_lr.studies.forest
 	$(BIN)/python benchmarks/finder/regret.py --report-only --markdown docs/results/finder.md
-	$(BIN)/python benchmarks/speed/bench.py --report-only --markdown docs/about/speed.md
 	$(BIN)/python benchmarks/faults/campaigns.py --markdown docs/about/reliability.md
 
 # make docs     build the site into site/

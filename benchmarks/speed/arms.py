@@ -1,4 +1,5 @@
-"""Measure one thing per function, an arm; ``python benchmarks/arms.py NAME`` runs one in this process and prints JSON.
+"""What is measured, an arm a function; ``python benchmarks/speed/arms.py NAME`` runs one in this process and prints
+JSON.
 
 Every arm is a process of its own, so that threads, caches and array modes of one library do not touch another's.
 """
@@ -6,38 +7,17 @@ Every arm is a process of its own, so that threads, caches and array modes of on
 import json
 import os
 import resource
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-EPOCHS = 4
-# Of ours, starting up included: the chapter has 40, this is what there is time for.
-OUR_EPOCHS = 12
+import ours
+import peak
+import peers
+import scaling
+
 BATCH = 256
-
-
-def ours(jobs, runs=5, epochs=OUR_EPOCHS):
-    """The chapter's first runs through the sweep: seconds an epoch of one run, all jobs at work."""
-    from gluon_lr.experiments.sweep import sweep
-    from gluon_lr.studies.chapter.experiment import RUNS, build, specifications
-
-    warm = specifications(["constant"], "as-printed", [99], 1, limit=BATCH)
-    specs = specifications(RUNS[:runs], "as-printed", [0], epochs)
-    with tempfile.TemporaryDirectory() as folder:
-        sweep(
-            [*warm, *specifications(["cosine"], "as-printed", [99], 1, limit=BATCH)],
-            build,
-            folder,
-            jobs=jobs,
-            progress=False,
-        )
-        started = time.perf_counter()
-        records = sweep(specs, build, folder, jobs=jobs, progress=False)
-        seconds = time.perf_counter() - started
-    assert all(record.complete for record in records)
-    return {"seconds_per_epoch": seconds / (epochs * len(specs))}
 
 
 def d2l_loop():
@@ -51,7 +31,7 @@ def d2l_loop():
     from gluon_lr.data.fetch import obtain
     from gluon_lr.data.sources import FASHION_MNIST
 
-    # MXNet's host has disappeared, and its digests belong to the earlier edition: give its reader the files we have.
+    # MXNet's host is gone and its digests are of the earlier edition: hand its reader the files that there are.
     folder = obtain(FASHION_MNIST).folder
     datasets.download = lambda url, **_: str(folder / url.rsplit("/", 1)[-1])
     from d2l import mxnet as d2l
@@ -72,137 +52,8 @@ def d2l_loop():
     train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=BATCH)
     started = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
-        d2l.train_ch6(net, train_iter, test_iter, 2, 0.3, d2l.try_gpu())
-    return {"seconds_per_epoch": (time.perf_counter() - started) / 2}
-
-
-def pytorch(compiled):
-    """The same work in PyTorch: tensors in memory, default threads; seconds an epoch of one run."""
-    import torch
-    from torch import nn
-
-    from gluon_lr.data.batches import fashion_mnist_arrays
-    from gluon_lr.data.fetch import obtain
-    from gluon_lr.data.sources import FASHION_MNIST
-
-    arrays = fashion_mnist_arrays(obtain(FASHION_MNIST))
-    X, y, test_X, test_y = (torch.from_numpy(a.copy()) for a in arrays)
-    X, test_X, y, test_y = X.float() / 255, test_X.float() / 255, y.long(), test_y.long()
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
-    for layer in net:
-        if hasattr(layer, "weight"):
-            nn.init.xavier_uniform_(layer.weight)
-    step = torch.compile(net) if compiled else net
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
-    loss = nn.CrossEntropyLoss()
-
-    def epoch():
-        order = torch.randperm(len(X))
-        total, hits = torch.zeros(()), torch.zeros(())
-        for chosen in order.split(BATCH):
-            target = y[chosen]
-            output = step(X[chosen])
-            value = loss(output, target)
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            total += value.detach() * len(chosen)
-            hits += (output.argmax(1) == target).sum()
-        with torch.no_grad():
-            accuracy = sum((net(part).argmax(1) == t).sum() for part, t in zip(test_X.split(1000), test_y.split(1000)))
-        return float(total), float(hits), int(accuracy)
-
-    epoch() if compiled else None  # compilation is not counted
-    started = time.perf_counter()
-    for _ in range(EPOCHS):
-        epoch()
-    return {"seconds_per_epoch": (time.perf_counter() - started) / EPOCHS}
-
-
-def floor():
-    """The heavy operators of one update alone, forward and backward, on one thread: seconds an update."""
-    import mxnet as mx
-    from mxnet import autograd
-
-    def timed(make, *inputs):
-        """Seconds of ``make(*inputs)`` and its backward pass; gradients for all inputs but the images."""
-        for array in inputs:
-            if array.shape[-1] != 28:
-                array.attach_grad()
-
-        def once():
-            with autograd.record():
-                output = make(*inputs)
-            output.backward()
-            mx.nd.waitall()
-
-        times = []
-        for _ in range(30):
-            started = time.perf_counter()
-            once()
-            times.append(time.perf_counter() - started)
-        return statistics.median(times[5:])
-
-    draw = mx.nd.random.normal
-
-    def convolution(x, w, b, stride, padding):
-        """With its pooling: between the two oneDNN keeps a layout of its own, which either alone would have to make."""
-        y = mx.nd.Convolution(x, w, b, kernel=w.shape[2:], stride=stride, pad=padding, num_filter=16)
-        return mx.nd.Pooling(y, kernel=(1, 2, 2), stride=(1, 2, 2), pool_type="max")
-
-    # Rows folded into channels, as gluon_lr.nets.lenet computes them.
-    parts = {
-        "convolution and pooling 1": timed(
-            lambda x, w, b: convolution(x, w, b, (4, 1, 1), (2, 1, 2)),
-            draw(shape=(BATCH, 1, 28, 1, 28)), draw(shape=(16, 1, 8, 2, 5)), draw(shape=(16,)),
-        ),
-        "convolution and pooling 2": timed(
-            lambda x, w, b: convolution(x, w, b, (1, 1, 1), (0, 1, 0)),
-            draw(shape=(BATCH, 16, 7, 1, 14)), draw(shape=(16, 16, 3, 2, 5)), draw(shape=(16,)),
-        ),
-        "dense": sum(
-            timed(
-                lambda x, w, b, n=n: mx.nd.FullyConnected(x, w, b, num_hidden=n),
-                draw(shape=(BATCH, k)), draw(shape=(n, k)), draw(shape=(n,)),
-            )
-            for k, n in ((400, 120), (120, 84), (84, 10))
-        ),
-    }  # fmt: skip
-    from gluon_lr.nets import lenet, plain_lenet
-
-    plain, ours = _update(plain_lenet), _update(lenet)
-    return {
-        "parts": parts,
-        "seconds_per_update": sum(parts.values()),
-        "our_seconds_per_update": ours,
-        "plain_seconds_per_update": plain,
-    }
-
-
-def _update(make_net):
-    """Median seconds of an update of the chapter's loop with this net, in this process."""
-    import mxnet as mx
-
-    from gluon_lr import load_data_fashion_mnist
-    from gluon_lr.update import update
-
-    net, loss = make_net(), mx.gluon.loss.SoftmaxCrossEntropyLoss()
-    net.initialize(mx.init.Xavier())
-    for block in (net, loss):
-        block.hybridize(static_alloc=True, static_shape=True)
-    trainer = mx.gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
-    pair = next(iter(load_data_fashion_mnist(BATCH, limit=BATCH)[0]))
-    times = []
-    for _ in range(60):
-        started = time.perf_counter()
-        update(net, loss, trainer, pair, [mx.cpu()])
-        mx.nd.waitall()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[10:])
+        d2l.train_ch6(net, train_iter, test_iter, 1, 0.3, d2l.try_gpu())
+    return {"epoch": time.perf_counter() - started}
 
 
 def finder(updates=25):
@@ -303,25 +154,25 @@ def scheduler_calls():
 
 
 ARMS = {
-    "ours": lambda: ours(None),
-    # An even number of runs, so that what is compared is two cores against one and not a core left over.
-    "ours-two-jobs": lambda: ours(2, runs=4, epochs=EPOCHS),
-    "ours-one-job": lambda: ours(1, runs=4, epochs=EPOCHS),
+    **{f"{name}: ours": (lambda name=name: ours.update(name)) for name in ours.STUDIES},
+    **{f"{name}: PyTorch": (lambda only=None, name=name: peers.update(name, only)) for name in ours.STUDIES},
+    **{f"{name}: command": (lambda name=name: ours.command(name)) for name in ours.STUDIES},
+    # As many runs as with two jobs, so that what is compared is two cores against one and not a core left over.
+    "lenet: command in one job": lambda: ours.command("lenet", jobs=1),
     "d2l": d2l_loop,
-    "pytorch": lambda: pytorch(False),
-    "pytorch-compiled": lambda: pytorch(True),
-    "floor": floor,
-    "finder": finder,
     "imports": imports,
     "first-update": first_update,
     "memory": memory,
+    "finder": finder,
     "scheduler-calls": scheduler_calls,
+    "peak": peak.shares,
+    "scaling": scaling.table,
 }
 # Like a sweep's workers: arms that do our work in their own process get one thread.
-ONE_THREAD = ("floor", "memory")
+ONE_THREAD = ("peak", "memory")
 
 if __name__ == "__main__":
     name = sys.argv[1]
     if name in ONE_THREAD:
         os.environ["OMP_NUM_THREADS"] = "1"
-    print(json.dumps(ARMS[name]()))
+    print(json.dumps(ARMS[name](*map(json.loads, sys.argv[2:]))))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tables import draw, left_out, regret_table, regrets, searches_table
+from regret_tables import draw, left_out, regret_table, regrets, searches_table
 
 from gluon_lr.cli import Parser, choice_list, positive_int, run
 from gluon_lr.experiments.run import seed_everything

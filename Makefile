@@ -66,6 +66,7 @@ evidence: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr tutorial --out chapter_runs/tutorial --seeds 0-2
 	$(BIN)/python -m gluon_lr article --out chapter_runs/article --seeds 0-4
 	$(BIN)/python -m gluon_lr talk --out chapter_runs/talk --seeds 0-2
+	$(BIN)/python -m gluon_lr exercises --out chapter_runs/exercises --seeds 0
 	$(BIN)/python benchmarks/finder/regret.py
 	$(BIN)/python -m gluon_lr schedulers --out chapter_runs/gallery.png
 	$(BIN)/python notebooks/run.py
@@ -74,7 +75,7 @@ evidence: $(VENV)/dev.ready
 results: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --report-only --markdown README.md \
 		--markdown docs/results/chapter.md
-	for study in tutorial article talk beyond; do \
+	for study in tutorial article talk beyond exercises; do \
 		$(BIN)/python -m gluon_lr $$study --out chapter_runs/$$study --report-only \
 			--markdown docs/results/$$study.md || exit 1; done
 	$(BIN)/python -m gluon_lr.studies.forest

@@ -9,10 +9,9 @@ import campaigns
 import pytest
 from conftest import ROOT
 
-from gluon_lr.experiments import Store
 from gluon_lr.report.blocks import block
 
-STUDIES = ("chapter", "tutorial", "article", "talk", "beyond")
+STUDIES = ("chapter", "tutorial", "article", "talk", "beyond", "exercises")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -21,7 +20,8 @@ def generated():
     found = {}
     for name in STUDIES:
         study = getattr(import_module(f"gluon_lr.studies.{name}.__main__"), name.upper())
-        found.update(study.generated(Store(ROOT / "chapter_runs" / name).records()))
+        records, _ = study.read(ROOT / "chapter_runs" / name)
+        found.update(study.generated(records))
     regret = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "regret.py"))
     found.update(regret["blocks"]())
     found["reliability"] = campaigns.markdown(json.loads(campaigns.RECORD.read_text(encoding="utf-8")))

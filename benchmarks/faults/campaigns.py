@@ -60,7 +60,7 @@ def finish(folder, name, **sweep):
     process = start_sweep(folder, Path(folder) / name, **sweep)
     process.communicate(timeout=600)
     assert process.returncode == 0
-    return Store(Path(folder).records() / name)
+    return Store(Path(folder) / name).records()
 
 
 def histories(records):

@@ -113,6 +113,14 @@ def test_the_edition_is_told_by_either_digest_and_editions_do_not_mix(tmp_path):
 
 
 @pytest.mark.fault
+def test_an_idx_header_of_another_shape_is_refused():
+    header = bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3])
+    assert formats.parse_idx(header + bytes(6), (2, 3), "it").shape == (2, 3)
+    swapped = bytes([0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 2])
+    with pytest.raises(DataError, match="it"):
+        formats.parse_idx(swapped + bytes(6), (2, 3), "it")  # as many bytes, other rows
+
+
 def test_a_decompression_bomb_is_bounded(tmp_path):
     path = tmp_path / "a-labels.gz"
     path.write_bytes(gzip.compress(bytes(50_000_000)))

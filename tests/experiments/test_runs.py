@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import campaigns
 import pytest
@@ -52,6 +53,30 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert Store(tmp_path / "cut").find(spec).epochs == 3
     assert history(execute(spec, build, Store(tmp_path / "cut"))) == history(whole)
+
+
+@pytest.mark.fault
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path, monkeypatch, caplog):
+    """The same name, another rate: its net must not become the beginning of this run."""
+    (spec,) = specs(("a",))
+    other = replace(spec, settings={"lr": 0.3})
+    whole = execute(spec, build, Store(tmp_path / "whole"))
+    original, calls = Store.write, []
+
+    def dies(*arguments):
+        original(*arguments)
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "write", dies)
+    with pytest.raises(KeyboardInterrupt):
+        execute(other, build, Store(tmp_path / "cut"))
+    monkeypatch.undo()
+    Store(tmp_path / "cut").record_path(other).unlink()
+    assert Store(tmp_path / "cut").checkpoint_path(spec).exists()
+    assert history(execute(spec, build, Store(tmp_path / "cut"))) == history(whole)
+    assert "was made with other settings" in caplog.text
 
 
 @pytest.mark.fault

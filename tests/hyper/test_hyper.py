@@ -120,6 +120,13 @@ def test_scheduled_decay_of_adam():
     np.testing.assert_allclose(steps(net, trainer, 5, [ScheduledWeightDecay(0.2)]), expected, rtol=1e-5)
 
 
+def test_adaptive_heavy_balls_momentum_stays_below_one_by_delta():
+    """Where the gradient hardly turns, the formula gives a momentum of nearly 1: it is held at 1 − δ."""
+    net, trainer = bowl("adaptiveheavyball", learning_rate=1e-7, delta=0.2)
+    steps(net, trainer, 3)
+    assert trainer.optimizer.beta == 1 - 0.2
+
+
 def test_adaptive_heavy_ball():
     net, trainer = bowl("adaptiveheavyball", learning_rate=0.1, delta=0.01)
     x, before, g_before, expected, betas = np.array([1.0, -2.0]), None, None, [], []

@@ -318,6 +318,11 @@ def test_schedules_go_on_where_the_trainer_is():
     for _ in range(2):
         train(net, batches, batches, 1, CE, trainer, mx.cpu(), schedules=[noted])
     assert noted.seen == [1, 2, 3, 4, 5, 6]
+    another = gluon.Trainer(net.collect_params(), "sgd")  # a new trainer, and a history from a checkpoint
+    history = train(net, batches, batches, 1, CE, another, mx.cpu())
+    train(net, batches, batches, 2, CE, gluon.Trainer(net.collect_params(), "sgd"), mx.cpu(), history=history,
+          schedules=[noted])  # fmt: skip
+    assert noted.seen[6:] == [4, 5, 6]
 
 
 def test_every_epoch_seeds_mxnet_anew_and_evaluation_drops_nothing():

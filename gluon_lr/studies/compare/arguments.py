@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from typing import Any, List, Mapping
+from typing import Any, Dict, List, Mapping
 
 from mxnet.lr_scheduler import LRScheduler
 
@@ -110,7 +110,7 @@ def require_functions(schedules: Any) -> None:
                 f"{{{name!r}: lambda lr: CosineScheduler(400, lr)}}"
             )
         if isinstance(make, type) and issubclass(make, LRScheduler):
-            first = next(iter(inspect.signature(make).parameters), "nothing")
+            first = next(iter(_parameters(make)), "nothing")
             if first not in _RATES:
                 raise UsageError(
                     f"{where} is the class {make.__name__}, which takes {first} first: expected a function of the "
@@ -123,11 +123,16 @@ def require_functions(schedules: Any) -> None:
             )
 
 
+def _parameters(kind: type) -> Dict[str, inspect.Parameter]:
+    """The arguments of a class, asked of ``__init__``: Python 3.8 shows those of ``__new__`` for the class itself."""
+    return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
+
+
 def _call(schedule: Any, rate: str = "") -> str:
     """The call that makes a schedule, ours or MXNet's; with ``rate`` in the place of its base rate."""
     arguments: List[str] = []
     positional = True
-    for name, parameter in inspect.signature(type(schedule)).parameters.items():
+    for name, parameter in _parameters(type(schedule)).items():
         value = getattr(schedule, name, parameter.default)
         is_rate = rate and name in _RATES
         if not is_rate and (value is parameter.default or repr(value) == repr(parameter.default)):

@@ -119,8 +119,8 @@ def test_two_workers_make_the_updates_of_one(tmp_path, processes, parameter_serv
     (spec,) = specifications(["multi-factor"], "as-printed", [0], 1, limit=2048)
     script = (
         "import sys; from pathlib import Path\n"
-        "from gluon_lr.chapter import build, specifications\n"
-        "from gluon_lr.distributed import train_together\n"
+        "from gluon_lr.studies.chapter.experiment import build, specifications\n"
+        "from gluon_lr.experiments.distributed import train_together\n"
         "(spec,) = specifications(['multi-factor'], 'as-printed', [0], 1, limit=2048)\n"
         "train_together(spec, build, Path(sys.argv[1]))"
     )

@@ -24,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: help chapter tutorial article talk beyond exercises notebooks lab test quick lint docs faults bench evidence results clean
+.PHONY: help chapter tutorial article talk beyond exercises notebooks test quick lint docs faults bench evidence results clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile

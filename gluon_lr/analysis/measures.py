@@ -125,9 +125,13 @@ def gap(record: Record, epochs: int) -> float:
 
 
 def roughness(record: Record, skip: float) -> float:
-    """Deviation of the test accuracy's change from one epoch to the next, after a share ``skip`` of the epochs."""
+    """Deviation of the test accuracy's change from one epoch to the next, after a share ``skip`` of the epochs.
+
+    NaN where fewer than two changes are left.
+    """
     values = np.array(record.history["test_acc"])
-    return float(np.std(np.diff(values[int(skip * len(values)) :]), ddof=1))
+    changes = np.diff(values[int(skip * len(values)) :])
+    return float(np.std(changes, ddof=1)) if len(changes) > 1 else float("nan")
 
 
 def stall(record: Record) -> float:

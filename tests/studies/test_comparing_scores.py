@@ -8,7 +8,7 @@ import pytest
 from mxnet import gluon
 
 from gluon_lr import ConstantScheduler, compare
-from gluon_lr.analysis.measures import ACCURACY, score_of
+from gluon_lr.analysis.measures import ACCURACY, roughness, score_of
 from gluon_lr.analysis.selection import at_best_rate
 from gluon_lr.analysis.verdicts import judge
 from gluon_lr.errors import RecordError, UsageError
@@ -81,6 +81,16 @@ def test_tables_and_figures_say_what_they_show():
 
 def first_epoch(history):
     return history["test_loss"][0]
+
+
+def test_the_roughness_of_a_curve_is_the_deviation_of_its_changes():
+    def rough(*accuracies, skip=0.0):
+        return roughness(record("a", 0.1, 0, [1.0], test_acc=list(accuracies)), skip)
+
+    assert rough(0.1, 0.3, 0.2) == pytest.approx(np.sqrt(2) * 0.15)  # changes of 0.2 and -0.1, n - 1
+    assert rough(0.9, 0.9, 0.1, 0.3, 0.2, 0.2, skip=1 / 3) == pytest.approx(np.std([0.2, -0.1, 0.0], ddof=1))
+    assert np.isnan(rough(0.1, 0.3))
+    assert np.isnan(rough())
 
 
 def test_a_function_of_the_history_judges():

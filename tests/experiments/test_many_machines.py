@@ -85,6 +85,7 @@ def test_a_sweep_on_a_dask_cluster_outlives_a_killed_worker(tmp_path, processes)
     assert (runs / "results.csv").read_text().count("\n") == 7
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_one_line(tmp_path):
     done = run_module(*QUICK, "--dask", f"tcp://127.0.0.1:{free_port()}", "--out", tmp_path)
     assert done.returncode == 2

@@ -309,6 +309,7 @@ print(json.dumps({"python": platform.python_version(), "numpy": np.__version__, 
 """
 
 
+@pytest.mark.slow
 @several
 def test_every_python_on_this_machine_trains_to_the_same_bits():
     told = []

@@ -29,6 +29,7 @@ def test_the_articles_rates(run):
     np.testing.assert_allclose(article.article_scheduler(run).values(100), ARTICLE[run], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_articles_trainings():
     specs = {spec.run: spec for spec in article.specifications(article.RUNS, [0], 100, limit=640)}
     runs = {name: article.build(spec, mx.cpu()) for name, spec in specs.items()}

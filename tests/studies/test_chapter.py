@@ -89,6 +89,7 @@ def test_the_committed_evidence_is_whole():
         assert record.status == "collapsed" or record.epochs == 40
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone(tmp_path):
     import shutil
 
@@ -101,6 +102,7 @@ def test_the_page_stands_alone(tmp_path):
     assert (tmp_path / "results.csv").read_text() == results_csv(Store(tmp_path).records())
 
 
+@pytest.mark.slow
 def test_trainings_of_another_size_stand_in_no_table_beside_the_others(tmp_path):
     """Three epochs, and a slice of the images, made in the folder of the evidence: they would pass for more seeds."""
     import shutil

@@ -32,6 +32,7 @@ def small_net():
     return gluon.nn.Dense(3)
 
 
+@pytest.mark.slow
 def test_schedules_are_compared_on_the_users_own_net(tmp_path):
     found = compare(
         small_net, clouds, SCHEDULES, seeds=[0, 1, 2], lrs=[0.1, 0.3], epochs=3, out=tmp_path, progress=False

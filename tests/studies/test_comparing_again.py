@@ -49,6 +49,7 @@ def run(out, schedule=ConstantScheduler, make_net=net, data=loaders, **others):
     return compare(make_net, data, {"mine": schedule}, out=out, **settings)
 
 
+@pytest.mark.slow
 def test_a_run_is_read_where_it_is_the_same_and_refused_by_name_where_it_is_not(tmp_path, monkeypatch, caplog):
     first = run(tmp_path, steady, wide_net)
     history = first.records[0].history
@@ -249,6 +250,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_the_next_process_knows_the_records_wherever_it_runs(tmp_path):
     script = tmp_path / "study.py"
     script.write_text(SCRIPT)

@@ -68,6 +68,7 @@ def test_every_demonstration_trains_and_stops_and_goes_on(tmp_path):
     assert "QUICK RUN" in (tmp_path / "quick" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_demonstration_goes_on_with_the_same_bits(tmp_path, monkeypatch):
     for name in ("batch-growth", "plateau", "autolrs", "adaptive-momentum"):
         (spec,) = beyond.specifications([name], [0], 3, limit=1000)

@@ -47,15 +47,17 @@ def test_the_tutorials_command_end_to_end(tmp_path):
     (record,) = Store(tmp_path / "quick").records()
     assert record.epochs == 2
     searched = (tmp_path / "quick" / "finder" / "seed0.json").stat().st_mtime_ns
-    run_module(*arguments)
+    again = run_module(*arguments)
+    assert "LRFinderResult" not in again.stdout, "the search was made twice"
     damaged = tmp_path / "quick" / "finder" / "seed0.json"
-    assert damaged.stat().st_mtime_ns == searched, "the search was made twice"
+    assert damaged.stat().st_mtime_ns == searched
     damaged.write_text(damaged.read_text()[:-100])
     report = run_module(*arguments, "--report-only")
     assert report.returncode == 0, report.stderr
     assert "left out: " in report.stderr
-    anew = run_module(*arguments)
-    assert "searched anew: " in anew.stderr
+    once_more = run_module(*arguments)
+    assert "searched again: " in once_more.stderr
+    assert "LRFinderResult" in once_more.stdout
     assert read_searches(tmp_path / "quick")[0] == search
 
 

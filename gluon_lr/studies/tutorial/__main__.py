@@ -13,7 +13,7 @@ from ...report.tables import Table
 from ..command import command
 from ..options import Options
 from ..study import Study
-from .experiment import QUICK_IMAGES, QUICK_STRETCHES, RUNS, STRETCHES, build, search, specifications
+from .experiment import QUICK_IMAGES, QUICK_STRETCHES, RUNS, STRETCHES, build, saved_search, search, specifications
 from .report import results_table, tutorial_block, write_report
 
 
@@ -29,8 +29,9 @@ def _summary(records: Sequence[Record], options: Options) -> Table:
 def _search(options: Options) -> None:
     folder = writable_folder(options.folder)
     for seed in options.seeds:
-        result = search(seed, folder, options.ctx, options.data_dir, options.fresh, options.quick)
-        print(f"seed {seed}: {result!r}")
+        if options.fresh or saved_search(seed, folder) is None:
+            result = search(seed, folder, options.ctx, options.data_dir, options.quick)
+            print(f"seed {seed}: {result!r}")
 
 
 TUTORIAL = Study(

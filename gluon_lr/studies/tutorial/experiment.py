@@ -101,26 +101,32 @@ def build(spec: RunSpec, ctx: Any, data_dir: Optional[str] = None) -> Ingredient
     )
 
 
+def saved_search(seed: int, folder: Path) -> Optional[LRFinderResult]:
+    """The search of this seed that ``folder`` holds; None where there is none, or a damaged one."""
+    path = Path(folder) / "finder" / f"seed{seed}.json"
+    if not path.exists():
+        return None
+    try:
+        return LRFinderResult.from_json(path)
+    except RecordError as error:
+        log.warning("searched again: %s", error)
+        return None
+
+
 def search(
-    seed: int, folder: Path, ctx: str = "auto", data_dir: Any = None, fresh: bool = False, quick: bool = False
+    seed: int, folder: Path, ctx: str = "auto", data_dir: Optional[str] = None, quick: bool = False
 ) -> LRFinderResult:
-    """The finder on a fresh net of this seed, saved as JSON in ``folder``/finder, or what was saved there before."""
+    """The finder on a fresh net of this seed; saved as JSON in ``folder``/finder."""
     from ...data.batches import load_data_cifar10
     from ...experiments.run import seed_everything
     from ...finder import Learner, LRFinder
     from ...training import try_context
 
-    path = Path(folder) / "finder" / f"seed{seed}.json"
-    if path.exists() and not fresh:
-        try:
-            return LRFinderResult.from_json(path)
-        except RecordError as error:
-            log.warning("searched anew: %s", error)
     context = try_context(ctx)
     seed_everything(seed)
     limit = QUICK_IMAGES if quick else None
     batches, _ = load_data_cifar10(BATCH_SIZE, data_dir, seed, limit)
     multiplier = 2.0 if quick else 1.1
     result = LRFinder(Learner(resnet(context), batches, context)).find(lr_start=1e-6, lr_multiplier=multiplier)
-    result.to_json(path)
+    result.to_json(Path(folder) / "finder" / f"seed{seed}.json")
     return result

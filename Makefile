@@ -71,7 +71,7 @@ evidence: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr schedulers --out chapter_runs/gallery.png
 	$(BIN)/python notebooks/run.py
 
-# make results    reports, tables and generated pages, made anew from the committed records
+# make results    reports, tables and generated pages, made again from the committed records
 results: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --report-only --markdown README.md \
 		--markdown docs/results/chapter.md

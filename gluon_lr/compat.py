@@ -311,7 +311,7 @@ def _apply(patches: tuple) -> None:
 
 
 def forget_half_imported() -> None:
-    """Remove what an import of MXNet that failed left in ``sys.modules``, so that the next one starts anew."""
+    """Remove what an import of MXNet that failed left in ``sys.modules``, so that the next one starts over."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "mxnet"]:
         del sys.modules[name]
 

@@ -55,7 +55,7 @@ def regrets(folder, tasks, by_eye):
 
 
 def left_out(folder, tasks):
-    """Task → the mean regret of the default rule with its two numbers chosen anew on all the other tasks.
+    """Task → the mean regret of the default rule with its two numbers chosen again on all the other tasks.
 
     The rule is factor · (1 − m)^power · η*; what is chosen on a task flatters it there.
     """

@@ -87,16 +87,16 @@ def read_record(path: Path) -> Record:
     except FileNotFoundError as error:
         raise RecordError(f"{path}: is not there") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DamagedError(f"{path}: cannot be read ({error}). Delete it; its run is then made anew") from error
+        raise DamagedError(f"{path}: cannot be read ({error}). Delete it; its run is then made again") from error
     try:
         body = json.loads(text)
         claimed, version = body.pop("sha256"), body["version"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"{path}: is not a whole record ({error}). Delete it; its run is then made anew") from error
+        raise DamagedError(f"{path}: is not a whole record ({error}). Delete it; its run is then made again") from error
     if version != VERSION:
         raise RecordError(f"{path}: has the format version {version}, this gluon_lr reads {VERSION}. Use the newer one")
     if digest(body) != claimed:
-        raise DamagedError(f"{path}: was altered (its checksum does not fit). Delete it; its run is then made anew")
+        raise DamagedError(f"{path}: was altered (its checksum does not fit). Delete it; its run is then made again")
     body.pop("version")
     return Record(**body, path=Path(path))
 

@@ -112,7 +112,7 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
             history = History(**notes["history"])
             log.info("%s goes on after epoch %d", spec.key, len(history))
         except RecordError as error:
-            log.warning("%s. %s starts anew", error, spec.key)
+            log.warning("%s. %s starts over", error, spec.key)
             seed_everything(spec.seed)
             run = build(spec, context, data_dir)
     if not len(history):

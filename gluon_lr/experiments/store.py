@@ -53,7 +53,7 @@ class Store:
             differ = sorted(k for k, v in spec.as_dict().items() if record.spec.get(k) != v)
             raise RecordError(
                 f"{path}: was made with other {', '.join(differ)} than asked for. "
-                "Have it made anew (--fresh, fresh=True) or name another output folder (--out, out=)"
+                "Have it made again (--fresh, fresh=True) or name another output folder (--out, out=)"
             )
         return record
 

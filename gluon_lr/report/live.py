@@ -1,4 +1,4 @@
-"""The chapter's three curves, drawn anew after each epoch in a notebook."""
+"""The chapter's three curves, drawn again after each epoch in a notebook."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .curves import CURVES, cosine, linear, progress
 
 @dataclass(unsafe_hash=True)
 class CosineWarmRestartsScheduler(Scheduler):
-    """Cosines that begin anew: cycle i, of length first_cycle·multiplier^i, goes from base_lr·decay^i to final_lr.
+    """Cosines that begin again: cycle i, of length first_cycle·multiplier^i, goes from base_lr·decay^i to final_lr.
 
     Args:
         first_cycle: the first cycle's length.

@@ -145,9 +145,9 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
     except FileNotFoundError as error:
         raise RecordError(f"{path}: is not there") from error
     except Exception as error:  # zipfile, zlib, numpy and its header's parser each raise what they like
-        raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts anew") from error
+        raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts over") from error
     if not intact:
-        raise RecordError(f"{path}: is damaged (its checksum does not fit). Delete it; the run starts anew")
+        raise RecordError(f"{path}: is damaged (its checksum does not fit). Delete it; the run starts over")
     if version != VERSION:
         raise RecordError(
             f"{path}: has the format version {version}, this gluon_lr reads {VERSION}: "
@@ -166,7 +166,7 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
             None if trainer is None else {key: _unpack(value, arrays) for key, value in trainer.items()},
         )
     except Exception as error:
-        raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts anew") from error
+        raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts over") from error
     return snapshot, body["notes"]
 
 

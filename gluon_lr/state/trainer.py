@@ -169,11 +169,11 @@ def _renumbered(saved: Dict[str, Any], own: List[str]) -> Dict[str, Any]:
         return saved
     number = {i: own.index(name) for i, name in enumerate(saved["moves"])}
 
-    def anew(by_index: Dict[Any, Any]) -> Dict[Any, Any]:
+    def renumbered(by_index: Dict[Any, Any]) -> Dict[Any, Any]:
         return {number.get(key, key): value for key, value in by_index.items()}
 
-    counts = {device: anew(count) for device, count in saved["optimizer"][_COUNTS].items()}
-    updaters = [{part: anew(by_index) for part, by_index in updater.items()} for updater in saved["updaters"]]
+    counts = {device: renumbered(count) for device, count in saved["optimizer"][_COUNTS].items()}
+    updaters = [{part: renumbered(by_index) for part, by_index in updater.items()} for updater in saved["updaters"]]
     return {**saved, "optimizer": {**saved["optimizer"], _COUNTS: counts}, "updaters": updaters}
 
 

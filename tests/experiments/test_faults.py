@@ -52,7 +52,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, size):
 
 
 def test_a_folder_that_vanishes_is_said_or_made_again(tmp_path):
-    """The next write makes the folder anew: nothing of this run is lost but what was removed."""
+    """The next write makes the folder again: nothing of this run is lost but what was removed."""
     out = tmp_path / "out"
     command = [sys.executable, "-W", "ignore", "-m", *ONE, "--jobs", "1", "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

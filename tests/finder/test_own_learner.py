@@ -151,7 +151,7 @@ def test_a_stopping_rule_of_the_users_own():
     learner = Learner(gluon.nn.Dense(3), [(mx.nd.array(X[:16]), mx.nd.array(Y[:16]))], mx.cpu())
     rule = AfterSeven()
     found = LRFinder(learner).find(lr_start=1e-3, repeats=2, stopping=rule, progress=False)
-    assert [len(one) for one in found.repeats] == [7, 7], "each repetition begins the rule anew"
+    assert [len(one) for one in found.repeats] == [7, 7], "each repetition begins the rule again"
     assert found.stop_reason == "seven seen"
     assert rule.seen == 0
     assert len(LRFinder(learner).find(lr_start=1e-3, stopping=lambda loss: True, progress=False)) == 1

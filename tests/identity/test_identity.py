@@ -114,7 +114,7 @@ def gluoncv_sequence(n):
 
 IMAGES = np.arange(12, dtype=np.uint8).reshape(6, 2)
 LABELS = np.arange(6) % 2
-# Each makes another value: equal to itself made anew, and to nothing else in the list.
+# Each makes another value: equal to itself made again, and to nothing else in the list.
 MAKERS = {
     "true": lambda: True,
     "one": lambda: 1,

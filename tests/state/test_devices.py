@@ -99,7 +99,7 @@ def test_a_net_that_was_itself_moved_to_another_device_goes_on_there():
 
 
 def test_counts_of_a_device_left_behind_do_not_come_along():
-    """Reset to another device, MXNet itself begins its counts anew and keeps the old ones."""
+    """Reset to another device, MXNet itself begins its counts again and keeps the old ones."""
     net, trainer = made("sgd")
     trainer.optimizer._all_index_update_counts[1] = {0: 3}
     trainer.optimizer._all_index_update_counts[0] = {0: 5}

@@ -103,9 +103,9 @@ def test_what_is_read_was_trained_with_the_schedule_that_is_asked_for(tmp_path):
     assert run(tmp_path, first).records[0].history["lr_last"] == [0.5]
     with pytest.raises(RecordError, match="another schedule"):
         run(tmp_path, second)
-    anew = run(tmp_path, second, fresh=True)
-    assert (anew.read, anew.trained) == (0, 1)
-    assert anew.records[0].history["lr_last"] == [0.5 / 4]
+    again = run(tmp_path, second, fresh=True)
+    assert (again.read, again.trained) == (0, 1)
+    assert again.records[0].history["lr_last"] == [0.5 / 4]
     assert run(tmp_path, second).read == 1
 
 
@@ -132,7 +132,7 @@ def test_files_that_a_net_is_loaded_from_count(tmp_path):
 
 
 class Stream:
-    """Batches of the user's own, drawn anew at every iteration from a file and a generator of its own."""
+    """Batches of the user's own, drawn again at every iteration from a file and a generator of its own."""
 
     def __init__(self, path):
         self.path, self.random, self.served = path, np.random.RandomState(1), 0

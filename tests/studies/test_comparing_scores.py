@@ -152,7 +152,7 @@ def test_compare_takes_a_score(tmp_path):
     assert "test loss there" in page
     assert "Each schedule at its best rate, test loss at the best epoch" in page
     by_gain = compare(small_net, clouds, SCHEDULES, score=lambda h: h["train_loss"][0] - h["train_loss"][-1], **one)
-    assert (by_gain.read, by_gain.trained) == (8, 0), "another score trained anew"
+    assert (by_gain.read, by_gain.trained) == (8, 0), "another score trained again"
     assert by_gain.table().columns[2] == "score (a lambda) there"
     assert by_gain.claim("constant learns more", "constant", "cosine").test.difference.n == 2
     assert compare(small_net, clouds, SCHEDULES, **one).table().columns[2] == "test accuracy there"

@@ -99,7 +99,7 @@ def compare(
         out: folder for records, figures and ``report.html``.
         jobs: processes side by side; default as :func:`~gluon_lr.sweep.sweep` has it.
         ctx: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
-        fresh: train anew what is recorded already.
+        fresh: train again what is recorded already.
         progress: draw bars.
 
     Returns:

@@ -48,7 +48,7 @@ def count_recorded(store: Store, runs: Sequence[Planned]) -> int:
             continue
         if record.spec != run.spec.as_dict():
             raise RecordError(
-                f"{record.path}: was made with {_difference(record, run)}. Have it made anew (fresh=True) or name "
+                f"{record.path}: was made with {_difference(record, run)}. Have it made again (fresh=True) or name "
                 "another output folder (out=)"
             )
         complete += record.complete

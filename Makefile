@@ -24,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: help chapter tutorial article talk beyond exercises notebooks test quick lint docs faults bench evidence results clean
+.PHONY: help chapter tutorial article talk beyond exercises notebooks lab test quick lint docs faults bench evidence results clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -56,6 +56,10 @@ data: $(VENV)/chapter.ready
 # make notebooks    execute all notebooks and keep their outputs; ARGS=--smoke in small
 notebooks: $(VENV)/dev.ready
 	$(BIN)/python notebooks/run.py $(ARGS)
+
+# make lab    open the notebooks in JupyterLab
+lab: $(VENV)/dev.ready
+	$(BIN)/python -m jupyterlab --notebook-dir=notebooks $(ARGS)
 
 # make evidence    everything that chapter_runs/ holds: see chapter_runs/README.md for the hours
 evidence: $(VENV)/dev.ready

@@ -27,9 +27,10 @@ CHAPTER = [
         )
     ),
 ]
-NOTEBOOKS = ["nbclient", "nbformat", "ipykernel", "ipywidgets"]
+NOTEBOOKS = ["jupyterlab", "nbclient", "nbformat", "ipykernel", "ipywidgets"]
 TRACKING = ["mlflow>=2.14"]
 CLUSTER = ["dask[distributed]"]
+TESTS = ["pytest", "pytest-xdist", "hypothesis", "playwright", "ruff"]
 
 setup(
     name="gluon_lr",
@@ -59,7 +60,7 @@ setup(
         "cluster": CLUSTER,
         "tracking": TRACKING,
         "notebooks": CHAPTER + NOTEBOOKS,
-        "dev": CHAPTER + NOTEBOOKS + CLUSTER + TRACKING + ["pytest", "pytest-xdist", "hypothesis", "ruff"],
+        "dev": CHAPTER + NOTEBOOKS + CLUSTER + TRACKING + TESTS,
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

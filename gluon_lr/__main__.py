@@ -17,6 +17,7 @@ COMMANDS: Dict[str, Tuple[str, str, str]] = {
     "talk": ("studies.talk", "schedules × rates with a vision transformer", "30 min a seed; --quick 1"),
     "beyond": ("studies.beyond", "schedules of other things than the rate", "6 min a seed; --quick 1"),
     "exercises": ("studies.exercises", "the chapter's exercises, worked", "6 min a seed; --quick 1"),
+    "find": ("finder", "search for a learning rate of your own net", "about 150 updates"),
     "schedulers": ("schedulers", "draw every policy, or print one as CSV", "seconds"),
     "data": ("data", "fetch, verify or find a dataset", "minutes"),
 }

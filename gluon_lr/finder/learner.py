@@ -66,7 +66,7 @@ class Learner:
         self._held: List[Any] = []
         self.unpack = unpack
         self.iteration_loss: Optional[float] = None
-        _initialize(net, self._contexts)
+        initialize_missing(net, self._contexts)
         self._give_shapes()
         require_trainable(net)
         self.trainer = (
@@ -196,7 +196,8 @@ def _contexts(net: Any, ctx: Any) -> List[mx.Context]:
     return wanted
 
 
-def _initialize(net: Any, contexts: List[mx.Context]) -> None:
+def initialize_missing(net: Any, contexts: Sequence[mx.Context]) -> None:
+    """Initialize with Xavier's initialization what is not initialized yet; the rest stays."""
     for parameter in net.collect_params().values():
         if not is_initialized(parameter) and not is_deferred(parameter):
             parameter.initialize(default_init=mx.init.Xavier(), ctx=contexts)

@@ -181,7 +181,7 @@ class LRFinderResult(List[Tuple[float, float]]):
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=(6, 8))
-        from matplotlib.ticker import LogFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         lrs, losses = zip(*finite)
         ax.scatter(lrs, losses, s=12, label="loss")
@@ -190,8 +190,9 @@ class LRFinderResult(List[Tuple[float, float]]):
         if min(losses) > 0:
             ax.set_yscale("log")
             ax.set_ylim(0.8 * min(losses), 4 * losses[0])
-            ax.yaxis.set_major_formatter(LogFormatter())  # a loss of 3, not of 3 × 10⁰
-            ax.yaxis.set_minor_formatter(LogFormatter())
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))  # a loss of 2, not of 2 × 10⁰
+            ax.yaxis.set_minor_formatter(NullFormatter())
         found = self.suggestion
         if found:
             ax.axvline(found.lr, color="#009E73", ls="--", label=f"suggestion ({found.rule}): {found.lr:.3g}")

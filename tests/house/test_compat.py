@@ -209,6 +209,7 @@ def test_a_system_library_that_is_missing_is_named_with_its_package(tmp_path, li
 # ------------------------------------------------------------------------------------------ what was patched
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # alltrue and msort, by NumPy 1.26
 def test_numpy_has_every_name_that_mxnet_asks_for():
     a = np.array([[3.0, 1.0], [2.0, 4.0]])
     assert -np.inf == mx.np.NINF

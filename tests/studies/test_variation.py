@@ -3,11 +3,12 @@
 import pytest
 from conftest import run_module
 
+from gluon_lr.cli import imported
 from gluon_lr.errors import UsageError
 from gluon_lr.experiments import Store
 from gluon_lr.studies.chapter.__main__ import main
 from gluon_lr.studies.chapter.experiment import RUNS, build, chapter_scheduler, specifications
-from gluon_lr.studies.chapter.variation import Variation, imported
+from gluon_lr.studies.chapter.variation import Variation
 
 OWN = """
 from gluon_lr import LinearScheduler

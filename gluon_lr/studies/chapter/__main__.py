@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
-from ...cli import run
+from ...cli import function_name, positive_rate, run
 from ...data.sources import FASHION_MNIST
 from ...experiments.record import Record
 from ...experiments.spec import RunSpec
@@ -15,7 +15,7 @@ from ..study import Study
 from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
 from .report import claims_block, claims_table, results_block, results_table, write_report
-from .variation import RATE, Variation, function_name, own_schedule, positive_rate
+from .variation import RATE, Variation, own_schedule
 
 
 def _variation(options: Options) -> Variation:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from ...cli import imported
 from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
-from .variation import AS_IN_THE_CHAPTER, RATE, Variation, imported
+from .variation import AS_IN_THE_CHAPTER, RATE, Variation
 
 READINGS = ("as-printed", "per-update", "per-epoch", "per-epoch-ramped")
 WITH_WARMUP = "cosine-warmup"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import math
-import os
 import re
-import sys
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ...errors import UsageError
+from ...cli import function_name, imported
 
 RATE = 0.5  # the chapter's
 
@@ -55,33 +51,6 @@ class Variation:
 AS_IN_THE_CHAPTER = Variation()
 
 
-def imported(name: str) -> Callable[..., Any]:
-    """Import the function ``module:function``; the module may lie in the current folder.
-
-    Raises:
-        UsageError: there is no such module, or no such function in it.
-    """
-    module, _, function = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except ImportError as error:
-        raise UsageError(f"cannot import {module!r} for {name!r}: {error}. Run the command where it lies") from error
-    except AttributeError as error:
-        raise UsageError(f"{module} has no {function!r}: expected a function, named as module:function") from error
-    if not callable(found):
-        raise UsageError(f"{name} is a {type(found).__name__}: expected a function")
-    return found
-
-
-def function_name(text: str) -> str:
-    """``module:function``, for ``type=``."""
-    if not re.fullmatch(r"[\w.]+:\w+", text):
-        raise argparse.ArgumentTypeError(f"expected a function, as module:function, got {text!r}")
-    return text
-
-
 def own_schedule(text: str) -> Tuple[str, str]:
     """``NAME=module:function``, for ``type=``.
 
@@ -93,14 +62,3 @@ def own_schedule(text: str) -> Tuple[str, str]:
     if not equals or not re.fullmatch(r"[\w.+-]+", name):
         raise argparse.ArgumentTypeError(f"expected a schedule, as NAME=module:function, got {text!r}")
     return name, function_name(function)
-
-
-def positive_rate(text: str) -> float:
-    """A learning rate above 0, for ``type=``."""
-    try:
-        rate = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a rate such as 0.1, got {text!r}") from None
-    if not (rate > 0 and math.isfinite(rate)):
-        raise argparse.ArgumentTypeError(f"expected a finite number above 0, got {text}")
-    return rate

@@ -1,0 +1,155 @@
+"""``gluon-lr find module:make_net``: search for a learning rate of your own net, print it and draw it."""
+
+from __future__ import annotations
+
+import ast
+import traceback
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from ..cli import Parser, check_context, folder, function_name, imported, positive_int, positive_rate, run
+from ..errors import GluonLRError, UsageError
+
+DATASETS = ("fashion-mnist", "cifar10")
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """The command line; the exit code."""
+    options = _parser().parse_args(argv)
+    learner = _learner(options)
+
+    from ..experiments.run import seed_everything
+    from . import LRFinder
+
+    seed_everything(options.seed)
+    result = LRFinder(learner).find(options.lr_start, options.multiplier, lr_stop=options.lr_stop,
+                                    repeats=options.repeats)  # fmt: skip
+    print(result)
+    for rule, suggestion in result.suggestions.items():
+        print(f"  {rule:9} {_reading(result.combined.get(rule), suggestion)}")
+    for path in _write(result, options.out):
+        print(path)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "find",
+        description="Search for a learning rate: one update at each of ever greater rates, from the net as it is.\n"
+        "Prints what each rule reads off the curve. Writes find.png, find.csv and find.json.\n"
+        "Takes as long as about 150 updates, for each of the repeats.",
+    )
+    add = parser.add_argument
+    add("make", type=function_name, metavar="module:function",
+        help="a function of the context, for a net, or a Learner with loss, data and trainer of its own")  # fmt: skip
+    add("--data", default=DATASETS[0], metavar="DATA",
+        help=f"{' or '.join(DATASETS)}, or module:function for a loader (default {DATASETS[0]})")  # fmt: skip
+    add("--batch-size", type=positive_int, default=256, help="of the two datasets (default 256)")
+    add("--loss", type=function_name, metavar="module:function",
+        help="a function of nothing, for a loss (default softmax cross-entropy)")  # fmt: skip
+    add("--optimizer", default="sgd", help="by its name in MXNet (default sgd)")
+    add("--param", action="append", default=[], metavar="NAME=VALUE",
+        help="of the optimizer, such as momentum=0.9; may be given again")  # fmt: skip
+    add("--lr-start", type=positive_rate, default=1e-6, metavar="RATE", help="the first rate (default 1e-6)")
+    add("--lr-stop", type=positive_rate, default=100.0, metavar="RATE", help="the greatest rate (default 100)")
+    add("--multiplier", type=positive_rate, default=1.1, metavar="FACTOR", help="from rate to rate (default 1.1)")
+    add("--repeats", type=positive_int, default=1, help="searches that are judged together (default 1)")
+    add("--seed", type=int, default=0, help="of initialization and data (default 0)")
+    add("--ctx", type=check_context, default="auto", help="auto, cpu, gpu or gpu:1 (default auto)")
+    add("--data-dir", type=folder, metavar="FOLDER", help="folder that holds a folder per dataset")
+    add("--out", type=folder, default=Path("my_runs") / "find", help="folder to write to (default my_runs/find)")
+    return parser
+
+
+def _learner(options: Any) -> Any:
+    """What is searched: the user's net on the data that the options name, or the user's own learner."""
+    from mxnet import gluon
+
+    from .. import optimizers  # noqa: F401  # so that adamw is known by its name
+    from ..experiments.run import seed_everything
+    from ..training import try_context
+    from .learner import Learner, initialize_missing
+
+    context = try_context(options.ctx)
+    seed_everything(options.seed)
+    made = _call(options.make, context)
+    if hasattr(made, "iteration"):
+        return made
+    if not isinstance(made, gluon.Block):
+        raise UsageError(f"{options.make} gave {made!r}: expected a Gluon net or a Learner")
+    initialize_missing(made, [context])
+    rule = _parameters(options.param)
+    loss = _call(options.loss) if options.loss else gluon.loss.SoftmaxCrossEntropyLoss()
+    try:
+        trainer = gluon.Trainer(made.collect_params(), options.optimizer, rule)
+    except (AssertionError, TypeError, ValueError) as error:
+        raise UsageError(f"--optimizer {options.optimizer}: {error}") from error
+    return Learner(made, _data(options), context, loss, trainer)
+
+
+def _data(options: Any) -> Any:
+    from ..data import load_data_cifar10, load_data_fashion_mnist
+
+    if options.data in DATASETS:
+        load = load_data_fashion_mnist if options.data == DATASETS[0] else load_data_cifar10
+        return load(options.batch_size, options.data_dir, options.seed)[0]
+    if ":" not in options.data:
+        raise UsageError(f"--data {options.data}: expected {', '.join(DATASETS)} or module:function")
+    return _call(options.data)
+
+
+def _parameters(given: List[str]) -> Dict[str, Any]:
+    """``["momentum=0.9"]`` → ``{"momentum": 0.9}``."""
+    values: Dict[str, Any] = {}
+    for argument in given:
+        name, equals, text = argument.partition("=")
+        if not equals:
+            raise UsageError(f"--param {argument}: expected NAME=VALUE, such as momentum=0.9")
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    return values
+
+
+def _call(name: str, *arguments: Any) -> Any:
+    """What the user's function gives; where it fails, one line says where in the user's file."""
+    function = imported(name)
+    try:
+        return function(*arguments)
+    except GluonLRError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        where = "" if at.filename == __file__ else f" at {at.filename}:{at.lineno}"
+        text = (str(error).strip().splitlines() or [""])[0]
+        raise UsageError(f"{name} failed{where}: {type(error).__name__}: {text}") from error
+
+
+def _reading(combined: Optional[Tuple[float, float, float]], suggestion: Any) -> str:
+    """What a rule reads off all repeats together, or why the first one gives it no rate."""
+    if combined is None:
+        return suggestion.reason or "not clear: the loss falls by less than its noise"
+    median, low, high = combined
+    return f"{median:.3g}" if low == high else f"{median:.3g} ({low:.3g} … {high:.3g})"
+
+
+def _write(result: Any, out: Path) -> List[Path]:
+    """The search as a picture and two tables in ``out``; their paths."""
+    from matplotlib.figure import Figure
+
+    from ..files import writable_folder
+    from ..report.figures import save_png
+
+    out = writable_folder(out)
+    paths = [out / "find.png", out / "find.csv", out / "find.json"]
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    result.plot(figure.subplots())
+    save_png(figure, paths[0])
+    result.to_csv(paths[1])
+    result.to_json(paths[2])
+    return paths
+
+
+if __name__ == "__main__":
+    run(main, "find")

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _EVERY = 2.0  # seconds between two looks at the records
 _LOST_EVERY = 20.0  # the same while the server does not answer
 _METRICS = ("train_loss", "train_acc", "test_loss", "test_acc", "valid_loss", "valid_acc", "seconds")
+_RATE = "greatest_lr_at_epoch_ends"
 _STATUS = {"finished": "FINISHED", "collapsed": "FINISHED", "failed": "FAILED"}
 
 
@@ -132,9 +133,19 @@ class MlflowTracker:
             self._client.log_batch(run, metrics=_metrics(record, known))
             self._epochs_sent[spec.key] = record.epochs
         if record.status in _STATUS:
+            self._log_greatest_rate(run, record)
             self._client.set_tag(run, "outcome", record.status)
             self._client.set_terminated(run, _STATUS[record.status])
             self._ended[spec.key] = True
+
+    def _log_greatest_rate(self, run: str, record: Record) -> None:
+        """The greatest rate that an epoch began or ended with, as a parameter: what a sweep over rates is grouped by.
+
+        MLflow refuses another value for a parameter, so a run that is made again keeps its first one.
+        """
+        rates = [*record.history.get("lr_first", ()), *record.history.get("lr_last", ())]
+        if rates and _RATE not in self._client.get_run(run).data.params:
+            self._client.log_param(run, _RATE, max(rates))
 
     def _find_experiment(self, study: str) -> str:
         found = self._client.get_experiment_by_name(study)

@@ -71,6 +71,8 @@ def test_a_server_is_told_what_the_records_hold(tmp_path, server):
         assert run.info.status == "FINISHED"
         assert run.data.tags["outcome"] == record.status
         assert run.data.params["batch_size"] == "256"
+        greatest = max(record.history["lr_first"] + record.history["lr_last"])
+        assert float(run.data.params["greatest_lr_at_epoch_ends"]) == greatest
         for told, name in (("test_acc", "test_acc"), ("learning_rate", "lr_mean")):
             metrics = sorted(client.get_metric_history(run.info.run_id, told), key=lambda m: m.step)
             assert [m.value for m in metrics] == record.history[name]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...analysis.measures import best_share, mean_drop, score
 from ...analysis.selection import at_best_rate, cells
-from ...analysis.verdicts import Claim
+from ...analysis.verdicts import Claim, against_every
 from ...experiments.record import Record
 
 
@@ -34,17 +34,21 @@ def claims(records: Sequence[Record]) -> List[Claim]:
 
     mean_score, drops, shares = mean_of(score), mean_of(mean_drop), mean_of(best_share)
     others = [name for name in best if name != "one-cycle"]
-    runner_up = max(others, key=lambda name: np.mean(list(best[name].values()))) if others else ""
     high = 1e-2
     at_best = "test accuracy after the best epoch, each at its best rate"
     at_high = "the same at a rate of 0.01"
+    one_cycle = over_rates("one-cycle", mean_score, high)
+    at_high_rates = {name: over_rates(name, mean_score, high) for name in others}
     listed = [
-        Claim(f"One-cycle is best: better than {runner_up}, the best of the others", at_best,
-              paired(best.get("one-cycle", {}), best.get(runner_up, {}))),
+        against_every(
+            "One-cycle is the best of all", at_best, {name: paired(best["one-cycle"], best[name]) for name in others}
+            if "one-cycle" in best else {},
+        ),
+        against_every(
+            "One-cycle bears high rates best of all", at_high,
+            {name: paired(one_cycle, theirs) for name, theirs in at_high_rates.items() if theirs},
+        ),
     ]  # fmt: skip
-    for name in ("constant", "cosine", "step"):
-        gain = paired(over_rates("one-cycle", mean_score, high), over_rates(name, mean_score, high))
-        listed.append(Claim(f"One-cycle bears high rates better than {name}", at_high, gain))
     for name in ("constant", "step"):
         gain = paired(over_rates("one-cycle", shares, high), over_rates(name, shares, high))
         text = f"{name.capitalize()} is at its best earlier than one-cycle at a high rate"

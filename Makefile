@@ -130,7 +130,7 @@ $(VENV)/dev.ready: $(VENV)/python.ready setup.py constraints.txt
 
 # GluonTS is only ever tried with, in a folder of its own: it needs pydantic 1, and MLflow needs pydantic 2.
 .gluonts/ready: $(VENV)/python.ready
-	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .gluonts --no-deps \
 			gluonts==0.13.7 pydantic==1.10.24 toolz==0.12.1; fi
 	mkdir -p .gluonts

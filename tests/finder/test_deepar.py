@@ -12,7 +12,7 @@ PACKAGES = ROOT / ".gluonts"  # the Makefile puts GluonTS there: it needs pydant
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="GluonTS 0.13.7 needs NumPy 1")
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="GluonTS 0.13.7 needs NumPy 1")
 def test_deepar_is_searched_trained_and_left_as_it_was():
     assert PACKAGES.is_dir(), "make .gluonts/ready"
     script = ROOT / "tests" / "finder" / "deepar.py"

@@ -96,6 +96,31 @@ def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
     return PairedTest(name, mean_interval(numbers), p)
 
 
+def p_at_most(differences: Sequence[float], delta: float) -> float:
+    """One-sided p-value that speaks for a mean below ``delta``, by Student's test; 1 for fewer than two.
+
+    Example:
+        >>> p_at_most([0.0, 0.1, -0.1], 1.0) < 0.01
+        True
+    """
+    from scipy import stats
+
+    numbers = np.asarray(list(differences), float)
+    if len(numbers) < 2:
+        return 1.0
+    if np.ptp(numbers) == 0:
+        return 0.0 if numbers[0] < delta else 1.0
+    return float(stats.ttest_1samp(numbers, delta, alternative="less").pvalue)
+
+
+def p_equivalent(differences: Sequence[float], delta: float) -> float:
+    """The p-value that speaks for a mean within ±``delta``: the greater of two one-sided ones.
+
+    Source: Schuirmann (1987), A comparison of the two one-sided tests procedure.
+    """
+    return max(p_at_most(differences, delta), p_at_most([-value for value in differences], delta))
+
+
 def correct_p_values(values: Sequence[float]) -> List[float]:
     """Holm's correction of p-values for tests that are made together.
 
@@ -117,16 +142,6 @@ def holm(tests: Sequence[PairedTest]) -> List[PairedTest]:
 def count_seeds(n: int) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{n} seed" if n == 1 else f"{n} seeds"
-
-
-def within(interval: Interval, low: float, high: float) -> Interval:
-    """The part of an interval that is possible: no accuracy lies above 1, no loss below 0.
-
-    Example:
-        >>> within(Interval(0.95, 0.88, 1.02, 5), 0.0, 1.0).high
-        1.0
-    """
-    return replace(interval, low=max(low, interval.low), high=min(high, interval.high))
 
 
 def compare_counts(first: int, first_of: int, second: int, second_of: int) -> float:

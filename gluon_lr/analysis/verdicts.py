@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import List, Mapping, Sequence
+from typing import List, Mapping, Optional, Sequence
 
-from .statistics import LEVEL, PairedTest, compare_differences, count_seeds, holm
+from .power import seeds_for_difference, seeds_for_equivalence
+from .statistics import (
+    LEVEL,
+    PairedTest,
+    compare_differences,
+    correct_p_values,
+    count_seeds,
+    holm,
+    p_at_most,
+    p_equivalent,
+)
 
 
 @dataclass(frozen=True)
@@ -17,21 +27,24 @@ class Claim:
         text: the claim in our words.
         measure: how the differences were taken.
         differences: one a seed.
-        denies: the claim is that there is *no* gain: it holds where the gain is not significantly positive and its
-            interval stays below ``margin``.
-        margin: see ``denies``.
+        delta: δ, the difference that would matter, fixed before the runs; None where no such was fixed.
+        why: the reason for δ.
+        denies: the claim is that there is *no* gain: it holds where the gain is shown to be less than δ.
         chosen_of: of how many sets of differences these are the least favourable: see :func:`against_every`.
     """
 
     text: str
     measure: str
     differences: Sequence[float]
+    delta: Optional[float] = None
+    why: str = ""
     denies: bool = False
-    margin: float = 0.005
     chosen_of: int = 1
 
 
-def against_every(text: str, measure: str, rivals: Mapping[str, Sequence[float]]) -> Claim:
+def against_every(
+    text: str, measure: str, rivals: Mapping[str, Sequence[float]], delta: Optional[float] = None, why: str = ""
+) -> Claim:
     """A claim to be the best of all: it holds only where each rival is beaten.
 
     The rival with the least favourable test decides: the greatest of the p-values is the claim's (an intersection–union
@@ -39,7 +52,7 @@ def against_every(text: str, measure: str, rivals: Mapping[str, Sequence[float]]
     multiplied by k.
 
     Args:
-        text, measure: as of a :class:`Claim`.
+        text, measure, delta, why: as of a :class:`Claim`.
         rivals: name → differences over common seeds, positive where the claim holds.
 
     Source: Berger (1982), Multiparameter hypothesis testing and acceptance sampling.
@@ -49,7 +62,7 @@ def against_every(text: str, measure: str, rivals: Mapping[str, Sequence[float]]
         >>> claim.measure
         'accuracy; its hardest rival is C'
         >>> judge([claim])[0].verdict
-        'not resolved at 3 seeds'
+        'not resolved at 3 seeds; about 44 would resolve it'
     """
 
     def favour(name: str) -> float:
@@ -57,43 +70,85 @@ def against_every(text: str, measure: str, rivals: Mapping[str, Sequence[float]]
         return -math.inf if test.difference.n < 2 else math.copysign(1 - test.p, test.difference.mean)
 
     if not rivals:
-        return Claim(text, measure, [])
+        return Claim(text, measure, [], delta, why)
     hardest = min(rivals, key=favour)
-    return Claim(text, f"{measure}; its hardest rival is {hardest}", rivals[hardest], chosen_of=len(rivals))
+    found = f"{measure}; its hardest rival is {hardest}"
+    return Claim(text, found, rivals[hardest], delta, why, chosen_of=len(rivals))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim with what the runs say of it: *supported*, *not supported* or *not resolved at n seeds*."""
+    """A claim with what the runs say of it.
+
+    Attributes:
+        claim: the claim.
+        test: of its differences against 0; p after Holm's correction over the claims that were judged together.
+        p_equivalent: of the test that the difference is smaller than δ, corrected likewise; NaN where there is no δ.
+        verdict: *supported*, *refuted*, *no difference larger than δ*, or *not resolved at n seeds*, with about how
+            many would resolve it.
+    """
 
     claim: Claim
     test: PairedTest
+    p_equivalent: float
     verdict: str
+
+    @property
+    def kind(self) -> str:
+        """The verdict without its numbers: ``supported``, ``refuted``, ``no difference`` or ``not resolved``."""
+        return next(kind for kind in KINDS if self.verdict.startswith(kind))
+
+
+KINDS = ("supported", "refuted", "no difference", "not resolved")
 
 
 def judge(claims: Sequence[Claim]) -> List[Verdict]:
-    """A verdict for each claim, at 5 % after Holm's correction over all of them."""
+    """A verdict for each claim, at 5 %.
+
+    A claim is supported or refuted where its differences are not 0 on average, by Student's test. Else, where δ was
+    fixed, two one-sided tests ask whether they are smaller than δ on average. Of one claim at most one of the two can
+    err: where the mean is 0 the second is right, where it is δ or more the first is. So each is corrected by Holm's
+    method over the claims.
+    """
     tests = holm([_test(claim) for claim in claims])
-    verdicts = []
-    for claim, test in zip(claims, tests):
-        gain = test.difference
-        significant = test.p_corrected < 1 - LEVEL
-        if claim.denies:
-            refuted = significant and gain.mean > 0
-            supported = gain.high < claim.margin and not refuted
-        else:
-            supported = significant and gain.mean > 0
-            refuted = significant and gain.mean < 0
-        if supported:
-            text = "supported"
-        elif refuted:
-            text = "not supported"
-        else:
-            text = f"not resolved at {count_seeds(gain.n)}"
-        verdicts.append(Verdict(claim, test, text))
-    return verdicts
+    small = [_p_small(claim) for claim in claims]
+    corrected = iter(correct_p_values([p for p in small if not math.isnan(p)]))
+    return [
+        _verdict(claim, test, p if math.isnan(p) else next(corrected), len(claims))
+        for claim, test, p in zip(claims, tests, small)
+    ]
+
+
+def _verdict(claim: Claim, test: PairedTest, p_small: float, family: int) -> Verdict:
+    gain = test.difference
+    significant, shown_small = test.p_corrected < 1 - LEVEL, p_small < 1 - LEVEL
+    if significant:
+        text = "supported" if (gain.mean > 0) != claim.denies else "refuted"
+    elif shown_small:
+        text = "supported" if claim.denies else f"no difference larger than {claim.delta:g}"
+    else:
+        needed = _seeds_needed(claim, family)
+        text = f"not resolved at {count_seeds(gain.n)}"
+        text += f"; about {needed} would resolve it" if needed and needed > gain.n else ""
+    return Verdict(claim, test, p_small, text)
 
 
 def _test(claim: Claim) -> PairedTest:
     test = compare_differences(claim.text, claim.differences)
-    return replace(test, p=min(1.0, claim.chosen_of * test.p)) if test.difference.mean < 0 else test
+    chosen = (test.difference.mean < 0) != claim.denies  # the least favourable sign is the one that was looked for
+    return replace(test, p=min(1.0, claim.chosen_of * test.p)) if chosen else test
+
+
+def _p_small(claim: Claim) -> float:
+    if claim.delta is None:
+        return math.nan
+    return (p_at_most if claim.denies else p_equivalent)(claim.differences, claim.delta)
+
+
+def _seeds_needed(claim: Claim, family: int) -> Optional[int]:
+    """About how many seeds would resolve a claim, if its differences stay as they are; None where they cannot say."""
+    level = (1 - LEVEL) / family
+    found = [seeds_for_difference(claim.differences, level)]
+    if claim.delta is not None:
+        found.append(seeds_for_equivalence(claim.differences, claim.delta, level))
+    return min((n for n in found if n is not None), default=None)

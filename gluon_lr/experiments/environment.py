@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import subprocess
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from .. import __version__
 
@@ -18,6 +20,7 @@ def environment(ctx: Any) -> Dict[str, Any]:
     return {
         "python": platform.python_version(),
         "gluon_lr": __version__,
+        "commit": commit(),
         "mxnet": mx.__version__,
         "numpy": np.__version__,
         "platform": platform.platform(),
@@ -26,6 +29,19 @@ def environment(ctx: Any) -> Dict[str, Any]:
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
         "context": str(ctx),
     }
+
+
+@functools.lru_cache(maxsize=None)
+def commit() -> Optional[str]:
+    """The commit of the clone that this code runs from, ``-dirty`` where files were changed; None without a clone."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def processor() -> str:

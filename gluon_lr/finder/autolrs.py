@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..arguments import real_number, whole_number
 from ..errors import UsageError
-from ..state import preserved
-from ..update import mean_loss, update
+from .learner import Learner
+from .trials import losses_at, training_undone
 
 log = logging.getLogger(__name__)
 
@@ -197,28 +198,14 @@ class AutoLRS:
 
     def _try(self, trainer: Any, rate: float, stage: int, trial: int, length: int) -> Candidate:
         self.batches.epoch = 1000 * (1 + stage)  # every trial of a stage sees the same batches
-        losses: List[float] = []
-        with preserved(self.net, trainer, also=(self.loss,)):
-            trainer.set_learning_rate(rate)
-            stream = _forever(self.batches)
-            for _ in range(max(1, length // 10)):
-                done = update(self.net, self.loss, trainer, next(stream), self._contexts)
-                losses.append(mean_loss(done))
-                if not math.isfinite(losses[-1]):
-                    break
-            if self.validate is not None and length >= self.longest_stage and math.isfinite(losses[-1]):
+        learner = Learner(self.net, self.batches, self._contexts, self.loss, trainer)
+        with training_undone(learner):
+            rates = itertools.repeat(rate, max(1, length // 10))
+            losses, exploded = losses_at(learner, rates, lambda loss: not math.isfinite(loss))
+            learner.close()
+            if self.validate is not None and length >= self.longest_stage and not exploded:
                 judged = float(self.validate(self.net))
             else:
                 judged = forecast(losses, length)
         log.debug("AutoLRS stage %d trial %d: rate %.3g, forecast %.4f", stage, trial, rate, judged)
         return Candidate(stage, rate, tuple(losses), judged)
-
-
-def _forever(batches: Iterable[Any]) -> Iterator[Any]:
-    while True:
-        empty = True
-        for batch in batches:
-            empty = False
-            yield batch
-        if empty:
-            raise UsageError("the loader for the trials is empty: expected at least one batch of (data, label)")

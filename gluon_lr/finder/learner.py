@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
 
 import mxnet as mx
-import numpy as np
 from mxnet import autograd, gluon
 
 from ..checks import has_shapes, named_batch, require_trainable
@@ -16,6 +14,7 @@ from ..errors import UsageError
 from ..state.memory import parameters_of
 from ..state.private import is_deferred, is_initialized
 from ..update import mean_loss, rate_set_to, update
+from .trials import loader_preserved
 
 
 class Learner:
@@ -167,20 +166,6 @@ class Learner:
             # oneDNN reorders weights during a forward pass that does not train; if you read them before that is done,
             # you get half of each.
             mx.nd.waitall()
-
-
-@contextlib.contextmanager
-def loader_preserved(data_loader: Any) -> Iterator[None]:
-    """Restore what iterating a loader changes: NumPy's and Python's generators, and the loader's own epoch."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    epoch = getattr(data_loader, "epoch", None)
-    try:
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)
-        if epoch is not None:
-            data_loader.epoch = epoch
 
 
 def _contexts(net: Any, ctx: Any) -> List[mx.Context]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 from typing import Any, Callable, List, Optional, Tuple
@@ -15,11 +14,11 @@ from ..checks import has_shapes
 from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
 from ..screen import visible
-from ..state import blocks_within, preserved
-from .learner import Learner, loader_preserved
+from .learner import Learner
 from .result import LRFinderResult
 from .rules import momentum_of
 from .stopping import LRFinderStoppingCriteria
+from .trials import batches_from_the_start, losses_at, training_undone
 
 
 class LRFinder:
@@ -105,15 +104,12 @@ class LRFinder:
         if stopping is not None and not callable(stopping):
             raise UsageError(f"stopping is {stopping!r}: expected a function of the loss that says whether to stop")
         learner, found = self.learner, []
-        begun_anew = getattr(learner, "batches_of_its_own", contextlib.nullcontext)
-        with begun_anew(), loader_preserved(getattr(learner, "data_loader", None)):
+        with batches_from_the_start(learner):
             if not has_shapes(learner.net):
                 learner.iteration(take_step=False)  # of the user's own: it gives the net its shapes
-            # A loss may hold parameters too, and a learner of the user's own may hold other nets.
-            also = (learner.loss,) if type(learner) is Learner else blocks_within(learner)
             for _ in range(repeats):
                 stop = LRFinderStoppingCriteria(smoothing) if stopping is None else copy.deepcopy(stopping)
-                with preserved(learner.net, learner.trainer, seed, snapshot_file, also=also):
+                with training_undone(learner, seed, snapshot_file):
                     found.append(self._search(rungs, stop, end, progress))
         (pairs, reason), rest = found[0], found[1:]
         momentum = momentum_of(learner.trainer.optimizer)
@@ -136,32 +132,19 @@ class LRFinder:
     ) -> Tuple[List[Tuple[float, float]], str]:
         from tqdm import tqdm  # text in notebooks too, since a notebook's saved outputs do not keep widgets
 
-        pairs: List[Tuple[float, float]] = []
         trainer = self.learner.trainer
         before = trainer.learning_rate
         # Momentum from the training's own rate is scaled down to the first rung.
         scale_momentum(trainer, rungs[0] / before if before > 0 else 0.0)
-        trainer.optimizer.lr_scheduler = None  # set aside: an iteration of the user's own sets the rate itself
         with tqdm(rungs, desc="lr finder", unit="update", disable=not (progress and visible()), leave=False) as bar:
-            for lr in bar:
-                loss = _number(self.learner.iteration(lr))
-                pairs.append((lr, loss))
-                bar.set_postfix_str(f"lr {lr:.2e}, loss {loss:.3f}", refresh=False)
-                if stop(loss):
-                    return pairs, getattr(stop, "reason", None) or "diverged"
-        return pairs, end
 
+            def shown(loss: float) -> bool:
+                bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+                return stop(loss)
 
-def _number(loss: Any) -> float:
-    """The loss that an iteration returned, which may be an array of one number.
-
-    Raises:
-        UsageError: it is not a number.
-    """
-    value = loss.asnumpy() if hasattr(loss, "asnumpy") else np.asarray(loss)
-    if value.size != 1 or value.dtype.kind not in "fiu":
-        raise UsageError(f"the learner's iteration returned {loss!r}: expected the batch's mean loss, a number")
-    return float(value.item())
+            losses, stopped = losses_at(self.learner, bar, shown)
+        why = (getattr(stop, "reason", None) or "diverged") if stopped else end
+        return list(zip(rungs, losses)), why
 
 
 def _rungs(

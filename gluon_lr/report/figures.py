@@ -40,7 +40,7 @@ SCHEDULES: Dict[str, Tuple[str, Any, str]] = {
 }
 # For names of the user's own: filled markers, no two dashes alike.
 _SPARE: List[Tuple[str, Any, str]] = [
-    ("#332288", "-", "o"),
+    ("#332288", (0, (10, 2)), "*"),
     ("#117733", "--", "s"),
     ("#AA4499", "-.", "^"),
     ("#44AA99", ":", "D"),
@@ -82,6 +82,16 @@ def new_figure(rows: int, columns: int, width: float = 9.0, height: float = 3.0,
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
+def plain_ticks(axis: Any, ticks: Optional[Sequence[float]] = None) -> None:
+    """Label a logarithmic axis as people read numbers: 0.01, not 10⁻²; only ``ticks``, where they are given."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    if ticks is not None:
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def save_png(figure: Any, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all."""
     with atomic(path) as stream:
@@ -118,6 +128,31 @@ def draw_mean(
     ax.plot(epochs, table.mean(axis=0), label=label, markevery=max(1, len(epochs) // 8), ms=4, lw=1.5, **style)
     if len(table) > 1:
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)
+
+
+def draw_beside(records: Sequence[Record], quantity: str, label: str, beside: str = "constant") -> Any:
+    """A panel a schedule, each over the run ``beside``, which is grey in all of them."""
+    groups = by_run(records)
+    styles, shown = looks(groups), [name for name in groups if name != beside]
+    columns = min(4, max(1, len(shown)))
+    rows = max(1, -(-len(shown) // columns))
+    figure, axes = new_figure(rows, columns, width=2.6 * columns + 0.4, height=2.1, sharex=True, sharey=True)
+    for i, ax in enumerate(axes.flat):
+        if i >= len(shown):
+            ax.set_axis_off()
+            continue
+        if beside in groups:
+            draw_mean(ax, groups[beside], quantity, beside, color="0.6", marker="", linestyle="-")
+        draw_mean(ax, groups[shown[i]], quantity, shown[i], **styles[shown[i]])
+        ax.set_title(shown[i], fontsize=9)
+        ax.tick_params(labelsize=8, labelbottom=i + columns >= len(shown))
+        ax.grid(alpha=0.3)
+        if i + columns >= len(shown):
+            ax.set_xlabel("epoch", fontsize=9)
+        if i % columns == 0:
+            ax.set_ylabel(label, fontsize=9)
+    figure.suptitle(f"grey: {beside}" if beside in groups else "", fontsize=9)
+    return figure
 
 
 def draw_training(records: Sequence[Record], title: str) -> Any:

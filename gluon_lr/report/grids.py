@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
 from ..analysis.measures import ACCURACY, Score, best_epoch, score
 from ..analysis.selection import cells, scores
 from ..experiments.record import Record
-from .figures import family, looks, new_figure
+from .figures import family, looks, new_figure, plain_ticks
 
 
 def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "", by: Score = ACCURACY) -> Any:
     """What trainings are judged by against the rate: a line a schedule through its seeds' means, a dot a seed.
 
-    The default is test accuracy after the best epoch.
+    The default is test accuracy after the best epoch. Where only one rate was tried there is nothing to draw against
+    it, and the schedules stand side by side.
     """
-    figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
     shown = {name: rates for name, rates in cells(records).items() if not only or name in only}
     styles = looks(shown)
+    label = by.name if by.epoch is None else f"{by.name} at the best epoch"
+    tried = sorted({rate for rates in shown.values() for rate in rates})
+    if len(tried) == 1:
+        return _draw_side_by_side({name: scores(rates[tried[0]], by) for name, rates in shown.items()}, label, title)
+    figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
     for name, rates in shown.items():
         style = styles[name]
         means = [np.mean(list(scores(cell, by).values())) for cell in rates.values()]
@@ -27,41 +32,68 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
         for rate, cell in rates.items():
             ax.plot([rate] * len(cell), list(scores(cell, by).values()), ".", color=style["color"], alpha=0.4, ms=4)
     ax.set_xscale("log")
-    tried = sorted({rate for rates in shown.values() for rate in rates})
-    if tried and tried[-1] < 100 * tried[0]:  # within two decades powers of ten say too little
-        ax.set_xticks(tried, [f"{rate:g}" for rate in tried])
-        ax.minorticks_off()
+    # Within two decades powers of ten say too little.
+    plain_ticks(ax.xaxis, tried if tried and tried[-1] < 100 * tried[0] else None)
     ax.set_xlabel("learning rate (a schedule's greatest)")
-    ax.set_ylabel(by.name if by.epoch is None else f"{by.name} at the best epoch")
+    ax.set_ylabel(label)
     ax.set_title(title, fontsize=10)
     ax.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 
-def draw_map(records: Sequence[Record], updates_used: str = "lr_mean") -> Any:
-    """Every training as a point: its best epoch, the mean rate of that epoch, coloured by its test accuracy there."""
-    figure, ((ax,),) = new_figure(1, 1, width=8, height=4.4)
+def _draw_side_by_side(by_schedule: Dict[str, Dict[int, float]], label: str, title: str) -> Any:
+    """A row a schedule: a dot a seed, lines joining what one seed gives under each, and the mean as a tick."""
+    figure, ((ax,),) = new_figure(1, 1, width=8, height=0.42 * len(by_schedule) + 1.3)
+    for seed in sorted(set().union(*by_schedule.values())):
+        points = [(values[seed], y) for y, values in enumerate(by_schedule.values()) if seed in values]
+        ax.plot(*zip(*points), color="0.8", lw=0.8, zorder=1)
+    styles = looks(by_schedule)
+    for y, (name, values) in enumerate(by_schedule.items()):
+        style = styles[name]
+        ax.plot(list(values.values()), [y] * len(values), style["marker"], color=style["color"], ms=6, alpha=0.7)
+        ax.plot([np.mean(list(values.values()))], [y], "|", color=style["color"], ms=18, mew=2)
+    ax.set_yticks(range(len(by_schedule)), list(by_schedule))
+    ax.set_ylim(len(by_schedule) - 0.5, -0.5)
+    ax.set_xlabel(f"{label}; a dot a seed, grey lines join a seed's, a tick at the mean", fontsize=9)
+    ax.set_title(title, fontsize=10)
+    ax.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def draw_map(records: Sequence[Record]) -> Any:
+    """Every training as a point: its best epoch, the mean rate of that epoch, coloured by its test accuracy there.
+
+    A panel a family of schedules, and a seed's points a little to the side of another's, so that none hides another.
+    """
     grid = cells(records)
-    every = [r for rates in grid.values() for cell in rates.values() for r in cell.values()]
+    families: Dict[str, List[Record]] = {}
+    for name, rates in grid.items():
+        families.setdefault(family(name), []).extend(r for cell in rates.values() for r in cell.values())
+    every = [record for group in families.values() for record in group]
     low, high = (min(map(score, every)), max(map(score, every))) if every else (0, 1)
-    drawn, families = None, {}
-    for name, style in looks(grid).items():
-        group = [record for cell in grid[name].values() for record in cell.values()]
+    seeds = sorted({record.spec["seed"] for record in every})
+    columns = 3
+    rows = max(1, -(-len(families) // columns))
+    figure, axes = new_figure(rows, columns, width=10, height=2.3, sharex=True, sharey=True)
+    for ax in list(axes.flat)[len(families) :]:
+        ax.set_axis_off()
+    drawn = None
+    for ax, (name, group) in zip(axes.flat, families.items()):
         at = [best_epoch(r) for r in group]
-        used = [r.history[updates_used][epoch] for r, epoch in zip(group, at)]
+        aside = [0.5 * ((seeds.index(r.spec["seed"]) + 0.5) / len(seeds) - 0.5) for r in group]
         drawn = ax.scatter(
-            [epoch + 1 for epoch in at], used, c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis",
-            marker=style["marker"], s=42, edgecolors="0.3", linewidths=0.4,
+            [epoch + 1 + shift for epoch, shift in zip(at, aside)],
+            [r.history["lr_mean"][epoch] for r, epoch in zip(group, at)],
+            c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis", s=26, edgecolors="0.3", linewidths=0.4,
         )  # fmt: skip
-        # Grey in the legend: colour means accuracy here.
-        families[family(name)] = ax.plot([], [], style["marker"], color="0.6", label=family(name))[0]
-    ax.set_yscale("log")
-    ax.set_xlabel("best epoch (by validation accuracy)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_ylabel("mean learning rate of that epoch")
-    ax.grid(alpha=0.3)
+        ax.set_yscale("log")
+        plain_ticks(ax.yaxis)
+        ax.set_title(name, fontsize=9)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+    figure.supxlabel("best epoch (by validation accuracy)", fontsize=9)
+    figure.supylabel("mean learning rate of that epoch", fontsize=9)
     if drawn is not None:
-        figure.colorbar(drawn, ax=ax, label="test accuracy after it")
-        figure.legend(handles=list(families.values()), loc="outside lower center", ncols=4, fontsize=8)
+        figure.colorbar(drawn, ax=list(axes.flat), label="test accuracy after it")
     return figure

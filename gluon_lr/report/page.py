@@ -11,6 +11,10 @@ from ..experiments.record import Record
 from ..files import write_text
 from .tables import Table, results_csv
 
+BANDS = (
+    "In the pictures a line is the mean over the trainings that did not collapse, and the band around it runs from the "
+    "least to the greatest of them."
+)
 QUICK_MARK = "QUICK RUN: a slice of the data, few epochs; not comparable with the published figures"
 
 
@@ -80,7 +84,8 @@ def write_report(
     """
     write_text(folder / "results.csv", results_csv(records))
     failures = [f"{r.path.name if r.path else ''}: {r.error}" for r in records if r.status == "failed"]
-    last = Section("Notes", [*notes, *environments(records), *failures])
+    drawn = [BANDS] if any(section.pictures for section in sections) else []
+    last = Section("Notes", [*notes, *drawn, *environments(records), *failures])
     return write_page(folder / "report.html", title, [*sections, last], QUICK_MARK if quick else "")
 
 

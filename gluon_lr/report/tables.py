@@ -11,9 +11,10 @@ import numpy as np
 
 from ..analysis.comparisons import compare_collapses, compare_runs, compare_schedules, finite
 from ..analysis.measures import ACCURACY, Score
+from ..analysis.power import power_of_equivalence, smallest_shown
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
 from ..analysis.statistics import PairedTest, count_seeds, mean_interval
-from ..analysis.verdicts import Verdict
+from ..analysis.verdicts import Claim, Verdict
 from ..experiments.record import Record
 
 COLUMNS = (
@@ -125,15 +126,36 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
     """A line a claim that can be judged: how it was measured, what came out, and the verdict."""
     rows = []
     for verdict in verdicts:
-        gain = verdict.test.difference
+        gain, claim = verdict.test.difference, verdict.claim
         if gain.n < 2:
             continue
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
+        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})"
+        small = "–" if claim.delta is None else f"{claim.delta:g}: {verdict.p_equivalent:.3g}"
         p = f"{verdict.test.p_corrected:.3g}"
-        rows.append([verdict.claim.text, verdict.claim.measure, measured, p, verdict.verdict])
-    return Table(
-        caption, ["claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)", "verdict"], rows
-    )
+        rows.append([claim.text, claim.measure, measured, p, small, verdict.verdict])
+    columns = [
+        *("claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)"),
+        *("δ: p that the difference is smaller (Holm)", "verdict"),
+    ]
+    return Table(caption, columns, rows)
+
+
+def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:
+    """A line a claim: what that many seeds can show, if the differences spread as these do."""
+    rows = []
+    for claim in claims:
+        numbers = np.asarray(list(claim.differences), float)
+        if len(numbers) < 2 or claim.delta is None or np.ptp(numbers) == 0:
+            continue
+        deviation, level = float(numbers.std(ddof=1)), 0.05 / len(claims)
+        chance = power_of_equivalence(0.0, deviation, seeds, claim.delta, level)
+        least = smallest_shown(deviation, seeds, level)
+        rows.append([claim.text, f"{deviation:.4f}", f"{least:.4f}", f"{claim.delta:g}: {claim.why}", f"{chance:.0%}"])
+    columns = [
+        "claim", "deviation of the differences", f"least difference that {seeds} seeds show four times of five",
+        "δ, and why", "chance to show that there is no such difference, where there is none",
+    ]  # fmt: skip
+    return Table(caption, columns, rows)
 
 
 def collapse_table(records: Sequence[Record], beside: str, caption: str) -> Table:

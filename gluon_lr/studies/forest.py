@@ -14,7 +14,12 @@ from ..analysis.verdicts import Verdict, judge
 from ..report.figures import new_figure
 
 SOURCES = ("chapter", "tutorial", "article", "talk")
-COLOURS = {"supported": "#009E73", "not supported": "#D55E00"}
+LOOKS = {
+    "supported": ("#009E73", "o"),
+    "refuted": ("#D55E00", "s"),
+    "no difference": ("#0072B2", "^"),
+    "not resolved": ("0.55", "D"),
+}
 
 
 def verdicts(runs: Path) -> Dict[str, List[Verdict]]:
@@ -42,10 +47,10 @@ def draw_forest(found: Dict[str, List[Verdict]]) -> Any:
         y += 1
         for verdict in judged:
             low, middle, high = standardized(verdict)
-            color = COLOURS.get(verdict.verdict, "0.55")
+            color, marker = LOOKS[verdict.kind]
             face = "white" if verdict.claim.denies else color
             ax.plot([low, high], [y, y], color=color, lw=1.5)
-            ax.plot([middle], [y], "D" if color == "0.55" else "o", color=color, markerfacecolor=face, ms=5)
+            ax.plot([middle], [y], marker, color=color, markerfacecolor=face, ms=5)
             labels.append(f"{verdict.claim.text} ({verdict.test.difference.n} seeds)")
             places.append(y)
             y += 1
@@ -61,9 +66,9 @@ def draw_forest(found: Dict[str, List[Verdict]]) -> Any:
         "(open marks: the claim is that there is no gain, so 0 or less speaks for it)"
     )
     ax.grid(alpha=0.3, axis="x")
-    for verdict, color in (*COLOURS.items(), ("not resolved", "0.55")):
-        ax.plot([], [], "D" if verdict == "not resolved" else "o", color=color, label=verdict)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    for kind, (color, marker) in LOOKS.items():
+        ax.plot([], [], marker, ls="", color=color, label="no difference larger than δ" if "diff" in kind else kind)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 

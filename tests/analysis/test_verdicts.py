@@ -1,11 +1,16 @@
-"""A claim to be the best of all holds against each rival or not at all."""
+"""Verdicts: the test that a claim's sentence means, and what can be said where nothing is resolved."""
 
 import math
+import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from gluon_lr.analysis.statistics import compare_differences
-from gluon_lr.analysis.verdicts import against_every, judge
+from gluon_lr.analysis.power import power_of_difference, power_of_equivalence, seeds_for_difference, smallest_shown
+from gluon_lr.analysis.statistics import compare_differences, p_equivalent
+from gluon_lr.analysis.verdicts import Claim, against_every, judge
 
 CLEAR = [1.0, 1.1, 0.9, 1.05]
 CLEARER = [2.0, 2.01, 1.99, 2.0]
@@ -24,20 +29,83 @@ def test_it_holds_where_every_rival_is_beaten_with_the_p_value_of_the_hardest():
 
 
 def test_one_rival_that_is_not_beaten_is_enough():
-    assert verdict({"b": CLEARER, "c": CLEAR, "d": NOTHING}).verdict == "not resolved at 4 seeds"
-    assert verdict({"b": CLEARER, "c": [-x for x in CLEAR]}).verdict == "not supported"
+    assert verdict({"b": CLEARER, "c": CLEAR, "d": NOTHING}).verdict.startswith("not resolved at 4 seeds")
+    assert verdict({"b": CLEARER, "c": [-x for x in CLEAR]}).verdict == "refuted"
 
 
 def test_a_rival_that_is_better_was_chosen_as_the_worst_of_several():
     worse = [-1.0, -0.9, -0.2, -0.7]  # p is 0.03
     alone = verdict({"b": worse})
-    assert (alone.verdict, round(alone.test.p, 3)) == ("not supported", 0.029)
+    assert (alone.verdict, round(alone.test.p, 3)) == ("refuted", 0.029)
     among = verdict({"b": worse, **{str(i): CLEAR for i in range(3)}})
     assert math.isclose(among.test.p, 4 * alone.test.p)
-    assert among.verdict == "not resolved at 4 seeds"
+    assert among.kind == "not resolved"
 
 
 @pytest.mark.parametrize("rivals", [{}, {"b": CLEARER, "c": [1.0]}, {"b": CLEARER, "c": []}])
 def test_it_is_not_judged_while_a_rival_has_no_two_seeds(rivals):
     assert verdict(rivals).test.difference.n < 2
     assert verdict(rivals).verdict.startswith("not resolved")
+
+
+def of(differences, **kwargs):
+    return judge([Claim("c", "m", differences, **kwargs)])[0]
+
+
+def test_a_difference_that_is_surely_smaller_than_delta_is_none():
+    close = [0.001, -0.001, 0.0005, -0.0002, 0.0]
+    assert of(close, delta=0.005).verdict == "no difference larger than 0.005"
+    assert of(close).kind == "not resolved", "without δ nothing can be said"
+    assert of([0.01, -0.01, 0.02, -0.02], delta=0.005).kind == "not resolved"
+    assert of([0.001, 0.0011, 0.0009], delta=0.005).verdict == "supported", "small, and yet sure"
+
+
+def test_no_gain_is_shown_by_one_side_alone():
+    assert of([-1.0, 0.5, -2.0, -1.5, -3.0], delta=0.5, denies=True).verdict == "supported"
+    assert of([-1.0, 0.5, -2.0, -1.5, -3.0], delta=0.5).kind == "not resolved"
+    assert of([-0.01, 0.01, -0.011, 0.012], denies=True).kind == "not resolved", "without δ nothing can be said"
+
+
+def test_the_p_values_of_both_tests_are_scipys_and_corrected_over_the_claims():
+    noise = [0.3, -0.2, 0.1, -0.1]
+    found = judge([Claim("a", "m", noise, 1.0), Claim("b", "m", CLEAR, 1.0), Claim("c", "m", noise)])
+    low = stats.ttest_1samp(noise, -1.0, alternative="greater").pvalue
+    high = stats.ttest_1samp(noise, 1.0, alternative="less").pvalue
+    assert math.isclose(found[0].p_equivalent, 2 * max(low, high))
+    assert math.isclose(found[1].test.p_corrected, 3 * stats.ttest_1samp(CLEAR, 0.0).pvalue)
+    assert math.isnan(found[2].p_equivalent)
+
+
+def test_where_nothing_is_resolved_it_says_how_many_seeds_would_do():
+    found = of([0.5, -0.2, 0.4, -0.3, 0.6])
+    n = int(re.fullmatch(r"not resolved at 5 seeds; about (\d+) would resolve it", found.verdict).group(1))
+    mean, deviation = 0.2, float(np.std([0.5, -0.2, 0.4, -0.3, 0.6], ddof=1))
+    assert power_of_difference(mean, deviation, n) >= 0.8 > power_of_difference(mean, deviation, n - 1)
+    with_delta = of([0.5, -0.2, 0.4, -0.3, 0.6], delta=1.5)
+    assert with_delta.kind == "no difference"
+
+
+@pytest.mark.parametrize("differences", [[], [1.0], [0.0, 0.0, 0.0]])
+def test_nothing_is_said_of_seeds_where_nothing_is_known(differences):
+    assert "would" not in of(differences, delta=0.1).verdict
+    assert seeds_for_difference(differences) is None
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, -0.5])
+def test_power_is_the_share_of_samples_that_the_test_resolves(mean):
+    draws = np.random.default_rng(1).normal(mean, 1.0, size=(4000, 12))
+    p = stats.ttest_1samp(draws, 0.0, axis=1).pvalue
+    assert abs(np.mean(p < 0.05) - power_of_difference(mean, 1.0, 12)) < 0.03, "four standard errors of 4,000 draws"
+    small = np.array([p_equivalent(sample, 0.8) for sample in draws[:1000]])
+    assert abs(np.mean(small < 0.05) - power_of_equivalence(mean, 1.0, 12, 0.8)) < 0.06
+
+
+def test_the_smallest_difference_shown_is_seen_four_times_of_five():
+    assert math.isclose(power_of_difference(smallest_shown(2.0, 20, 0.01), 2.0, 20, 0.01), 0.8, rel_tol=1e-6)
+
+
+def test_the_best_of_several_was_chosen_where_none_is_said_to_be_best():
+    rivals = {"b": CLEAR, "c": CLEARER}
+    found = judge([replace(against_every("none is best", "score", rivals, 0.1), denies=True)])[0]
+    assert found.verdict == "refuted"
+    assert math.isclose(found.test.p, 2 * compare_differences("", CLEAR).p)

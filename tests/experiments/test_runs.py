@@ -14,6 +14,7 @@ from conftest import ROOT
 from small_runs import build, specs
 
 from gluon_lr.errors import DamagedError, OutputError, RecordError
+from gluon_lr.experiments import environment
 from gluon_lr.experiments.record import outcome, read_record
 from gluon_lr.experiments.run import execute
 from gluon_lr.experiments.spec import RunSpec
@@ -31,8 +32,33 @@ def test_a_run_is_recorded_whole(tmp_path):
     record = execute(spec, build, Store(tmp_path))
     assert read_record(Store(tmp_path).record_path(spec)).history == record.history
     assert (record.status, record.epochs, record.spec) == ("finished", 3, spec.as_dict())
-    assert {"python", "gluon_lr", "mxnet", "numpy", "processor", "threads", "context"} <= set(record.environment)
+    assert {"python", "gluon_lr", "commit", "mxnet", "numpy", "processor", "threads", "context"} <= set(
+        record.environment
+    )
     assert [p.name for p in (tmp_path / "runs").iterdir()] == [f"{spec.key}.json"]
+
+
+def test_the_commit_is_the_clones_and_says_where_files_were_changed(tmp_path, monkeypatch):
+    def git(*command):
+        done = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path), *command]
+        return subprocess.run(done, capture_output=True, text=True, check=True).stdout.strip()
+
+    place = tmp_path / "gluon_lr" / "experiments" / "environment.py"
+    place.parent.mkdir(parents=True)
+    place.write_text("")
+    monkeypatch.setattr(environment, "__file__", str(place))
+    found = []
+    for step in (
+        lambda: None,
+        lambda: (git("init", "-q"), git("add", "."), git("commit", "-qm", "first")),
+        lambda: place.write_text("changed"),
+    ):
+        step()
+        environment.commit.cache_clear()
+        found.append(environment.commit())
+    environment.commit.cache_clear()
+    head = git("rev-parse", "--short=12", "HEAD")
+    assert found == [None, head, f"{head}-dirty"]
 
 
 @pytest.mark.fault

@@ -178,7 +178,7 @@ def test_what_makes_no_sense_is_refused():
         (lambda: ReduceOnPlateau(1.0, patience=-1), "patience"),
         (lambda: grow_batch_instead(1.0, 10, 5), "largest 5"),
         (lambda: AutoLRS(net, [], loss, mx.cpu()).apply(scheduled, 1), "has a scheduler"),
-        (lambda: AutoLRS(net, Empty(), loss, mx.cpu()).apply(trainer, 1), "trials is empty"),
+        (lambda: AutoLRS(net, Empty(), loss, mx.cpu()).apply(trainer, 1), "loader is empty"),
         (lambda: search(net, low=1, high=0.1), "low < high"),
         (lambda: search(net, trials=0), "at least 1"),
         (lambda: forecast([], 3), "no losses"),

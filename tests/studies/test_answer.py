@@ -17,12 +17,11 @@ from gluon_lr.studies.chapter.answer import (
     committed,
     draw_answer,
     own_and_committed,
-    place,
     same_bits,
 )
 from gluon_lr.studies.chapter.claims import ramped_claim
 from gluon_lr.studies.chapter.experiment import chapter_scheduler, specifications, trained_scheduler
-from gluon_lr.studies.chapter.report import claims_left_out, inside, write_report
+from gluon_lr.studies.chapter.report import claims_left_out, write_report
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +90,6 @@ def test_the_table_tells_collapsed_trainings_apart(others):
     assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == ["train loss", "train accuracy", "test accuracy"]
 
 
-def test_places():
-    assert place(0.25, [0.1, 0.2, 0.3]) == "above 2 of 3"
-    assert place(0.1, [0.1, 0.2]) == "below all 2"
-    assert place(0.5, []) == "–"
-
-
 def test_the_repositorys_own_folder_is_not_compared_with_itself(tmp_path):
     records = Store(EVIDENCE).records()
     assert own_and_committed(records, "as-printed", EVIDENCE)[1] == []
@@ -113,11 +106,6 @@ def test_a_report_on_one_seed_opens_with_the_answer_and_folds_what_it_cannot_jud
     assert "needs two seeds" not in page
     assert page.count("claims cannot be judged") == 1
     assert (tmp_path / "figures" / "yours-as-printed.png").exists()
-
-
-def test_intervals_stay_within_what_is_possible():
-    assert inside(0.9, [0.99, 0.9], (0.0, 1.0)).endswith("… 1.000)")
-    assert "(0.000 …" in inside(0.1, [0.01, 0.2], (0.0, 9.0))
 
 
 def test_counts_of_collapsed_trainings_are_compared(others):

@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional, Sequence
 from ...analysis.selection import by_run, read_comparable
 from ...analysis.verdicts import judge
 from ...experiments.record import Record
-from ...report.figures import draw_mean, draw_training, new_figure, save_figures
+from ...report.figures import draw_beside, draw_mean, new_figure, plain_ticks, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import arms_table, paired_table, verdict_table
@@ -39,6 +39,7 @@ def draw_panel(records: Sequence[Record], panels: Sequence["tuple[str, str]"], e
             ax.set_xlim(0, epochs)
         if quantity == "lr_mean":
             ax.set_yscale("log")
+            plain_ticks(ax.yaxis)
     handles, labels = axes[0][0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
@@ -72,11 +73,11 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     training: Dict[str, Any] = {}
     charts: Dict[str, Any] = {}
     if any(r.status == "finished" for r in records):
-        training["training"] = draw_training(records, title)
-        validation = [("test_loss", "validation loss"), ("test_acc", "validation accuracy")]
+        training["training"] = draw_beside(records, "train_loss", "training loss")
         charts["each"] = draw_each(records)
         charts["rates"] = draw_panel(records, [("lr_mean", "mean learning rate of the epoch")])
-        charts["validation"] = draw_panel(records, validation, 60)
+        charts["validation"] = draw_beside(records, "test_acc", "validation accuracy")
+        charts["validation-loss"] = draw_beside(records, "test_loss", "validation loss")
     pairs = [(name, "constant") for name in RUNS if name != "constant"]
     sections = [
         Section(

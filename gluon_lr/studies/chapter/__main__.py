@@ -14,7 +14,8 @@ from ..options import Options
 from ..study import Study
 from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
-from .report import claims_block, claims_table, results_block, results_table, write_report
+from .published import results_table
+from .report import claims_block, claims_table, earlier_block, power_block, readings_block, results_block, write_report
 from .variation import RATE, Variation, own_schedule
 
 
@@ -57,7 +58,13 @@ CHAPTER = Study(
     summary=_summary,
     words=_words,
     further=_further,
-    blocks={"chapter-results": results_block, "chapter-claims": claims_block},
+    blocks={
+        "chapter-results": results_block,
+        "chapter-earlier": earlier_block,
+        "chapter-readings": readings_block,
+        "chapter-claims": claims_block,
+        "chapter-power": power_block,
+    },
     own_options={
         "reading": {
             "choices": READINGS,

@@ -15,6 +15,7 @@ from ...report.figures import looks, new_figure
 from ...report.tables import Table
 from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED
 from .experiment import EPOCHS, place_of
+from .published import place
 
 EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
 
@@ -34,21 +35,6 @@ def same_bits(own: Record, others: Sequence[Record]) -> Optional[bool]:
             mine, theirs = ({k: v for k, v in r.history.items() if k != "seconds"} for r in (own, other))
             return mine == theirs
     return None
-
-
-def place(value: float, others: Sequence[float]) -> str:
-    """Where a value lies among others, in words.
-
-    Example:
-        >>> place(0.3, [0.1, 0.2, 0.4]), place(0.5, [0.1, 0.2]), place(0.0, [0.1])
-        ('above 2 of 3', 'above all 2', 'below all 1')
-    """
-    if not others:
-        return "–"
-    below = sum(other < value for other in others)
-    if below == len(others):
-        return f"above all {below}"
-    return f"above {below} of {len(others)}" if below else f"below all {len(others)}"
 
 
 def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) -> Table:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
-
-import numpy as np
+from typing import Any, Dict, List, Sequence
 
 from ...analysis.selection import by_run, read_comparable
-from ...analysis.statistics import prediction_interval, within
-from ...analysis.verdicts import Verdict, judge
+from ...analysis.verdicts import KINDS, Verdict, judge
 from ...experiments.record import Record
-from ...report.figures import draw_training, look, new_figure, save_figures
+from ...experiments.store import Store
+from ...report.figures import draw_training, look, new_figure, plain_ticks, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, collapse_table, spread, unjudged, verdict_table
+from ...report.tables import Table, collapse_table, power_table, unjudged, verdict_table
 from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
-from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED, claims, ramped_claim
-from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, place_of, trained_scheduler
+from .claims import PUBLISHED, QUANTITIES, claims, ramped_claim
+from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, trained_scheduler
+from .published import (
+    ALL,
+    draw_finals,
+    earlier_table,
+    likelihood_table,
+    likelihoods,
+    outside_notes,
+    results_table,
+    select,
+)
 
 THREE_READINGS = (
     "Gluon's trainer calls a scheduler with the number of updates, 235 an epoch, while the chapter draws it against "
@@ -38,8 +46,14 @@ NOTES = (
     "every schedule, so that schedules are compared in pairs.",
     "3. A constant 0.5 is on the edge of divergence: some trainings fall to ten per cent in their first epochs and "
     "never recover. They are counted as collapsed and stay out of means and intervals.",
-    "4. A published figure is one run: the question is whether it lies in the 95 % prediction interval of one more "
-    "run of ours, not in the interval of our mean. Of fifteen figures about one is expected outside by chance.",
+    "4. A published figure is one training, so the question is where it lies among ours, not whether it is our mean. "
+    "Of n trainings, the interval from the least to the greatest holds one more with a chance of (n − 1)/(n + 1), "
+    "however they are spread; the p-value of a place is how often one more would lie as far out.",
+    "5. How likely a published figure is in a reading: Student's density for one more training that did not collapse, "
+    "times the chance that it does not. The three figures of a run hang together, so the line that counts is the one "
+    "of all three.",
+    "6. Per update, only multi-factor differs from the reading as printed, since drawing changes no other schedule "
+    "here. So the trainings as printed stand for the other four there.",
 )
 
 
@@ -50,75 +64,32 @@ ON_COLLAPSE = (
 )
 
 
-def select(records: Sequence[Record], reading: str) -> List[Record]:
-    """The records of a reading, runs in the chapter's order."""
-    chosen = [r for r in records if r.spec["reading"] == reading]
-    return sorted(chosen, key=lambda r: (place_of(r.spec["run"]), r.spec["seed"]))
-
-
-def results_table(records: Sequence[Record], reading: str = "as-printed") -> Table:
-    """Published beside reproduced, a line a run and quantity."""
-    rows = []
-    for run, group in by_run(select(records, reading)).items():
-        good = [r for r in group if r.status == "finished"]
-        collapsed = sum(r.status == "collapsed" for r in group)
-        for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, UNPUBLISHED)):
-            values = [r.last(quantity) for r in good]
-            possible = (0.0, math.inf) if quantity.endswith("loss") else (0.0, 1.0)
-            rows.append(
-                [
-                    run,
-                    label,
-                    "–" if math.isnan(published) else f"{published:.3f}",
-                    spread(values, 3),
-                    str(len([r for r in group if r.complete])),
-                    str(collapsed),
-                    "–" if math.isnan(published) else inside(published, values, possible),
-                ]
-            )
-    columns = ["run", "after the last epoch", "published", "reproduced (mean ± 95 %)", "seeds", "collapsed",
-               "published inside 95 % prediction interval"]  # fmt: skip
-    return Table(f"Reading: {reading}", columns, rows)
-
-
-def inside(published: float, values: Sequence[float], possible: Tuple[float, float] = (-math.inf, math.inf)) -> str:
-    """Whether a published figure lies in the prediction interval of one more run, with that interval, as text."""
-    interval = within(prediction_interval(values), *possible)
-    if interval.n < 2:
-        return "needs two seeds"
-    answer = "yes" if published in interval else "no"
-    return f"{answer} ({interval.low:.3f} … {interval.high:.3f})"
-
-
-def outside_notes(records: Sequence[Record]) -> List[str]:
-    """A note on each published figure that lies outside the prediction interval of the reading as printed.
-
-    What was tried: whether single epochs of our trainings come that low or high, since a published figure is of
-    the last epoch alone.
-    """
-    notes = []
-    for run, group in by_run(select(records, "as-printed")).items():
-        good = [r for r in group if r.status == "finished"]
-        for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, ())):
-            interval = prediction_interval([r.last(quantity) for r in good])
-            if interval.n < 2 or published in interval:
-                continue
-            late = np.concatenate([r.history[quantity][len(r.history[quantity]) // 2 :] for r in good])
-            below = published < interval.mean
-            share = float(np.mean(late <= published if below else late >= published))
-            notes.append(
-                f"Outside: {run}'s {label}, published {published:.3f}, predicted {interval.low:.3f} … "
-                f"{interval.high:.3f} from {interval.n} trainings. Tried: {len(group)} seeds, other epochs than the "
-                f"last. In the second half of these trainings {100 * share:.1f} % of {len(late)} epochs are as "
-                f"{'low' if below else 'high'} as published (the {'least' if below else 'greatest'} is "
-                f"{late.min() if below else late.max():.3f})."
-            )
-    if notes:
-        notes.append(
-            "Of fifteen figures about one is expected outside by chance. What could not be tried: the edition of the "
-            "data that the book was made with, which no mirror that answers has."
-        )
-    return notes
+def found_words(records: Sequence[Record]) -> List[str]:
+    """What was found, in words: of the published figures, of the readings, of the claims."""
+    words = []
+    for reading in READINGS:
+        inside = figures = 0
+        for run, group in by_run(select(records, reading)).items():
+            finished = [r for r in group if r.status == "finished"]
+            for (quantity, _), published in zip(QUANTITIES, PUBLISHED.get(run, ())):
+                values = [r.last(quantity) for r in finished]
+                figures += len(values) > 1
+                inside += len(values) > 1 and min(values) <= published <= max(values)
+        if figures:
+            words.append(f"{reading}: {inside} of {figures} published figures lie within the range of our trainings")
+    likely = likelihoods(records)
+    base = likely.pop("as-printed", {})
+    for reading, found in likely.items():
+        apart = {run: base[run, ALL] - found[run, ALL] for run, part in found if part == ALL and (run, ALL) in base}
+        clear = [f"{run} by 10^{power / math.log(10):.0f}" for run, power in apart.items() if power > math.log(10)]
+        if clear:
+            words.append(f"the page's figures are likelier as printed than {reading}, of {', '.join(clear)}")
+    for reading in READINGS:
+        kinds = [verdict.kind for verdict in _judged(records, reading) if verdict.test.difference.n > 1]
+        if kinds:
+            counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds)
+            words.append(f"of {len(kinds)} claims judged {reading}: {counts}")
+    return [". ".join(text[0].upper() + text[1:] for text in words) + "."] if words else []
 
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
@@ -170,6 +141,7 @@ def draw_readings(records: Sequence[Record]) -> Any:
                 style = {"color": color, "ls": dash, "marker": marker, "ms": 3, "markevery": 5, "lw": 1.2}
                 ax.plot(range(1, len(used) + 1), used, label=reading, **style)
         ax.set_yscale("log")
+        plain_ticks(ax.yaxis)
         ax.set_title(run, fontsize=10)
         ax.set_xlabel("epoch")
         ax.set_ylabel("mean learning rate")
@@ -197,24 +169,6 @@ def draw_warmup(updates_per_epoch: int = 235) -> Any:
     return figure
 
 
-def draw_finals(records: Sequence[Record]) -> Any:
-    """Every training's last figures as a dot, with the mean's interval and the published figure as a cross."""
-    figure, axes = new_figure(1, 3, height=3.2)
-    groups = by_run(select(records, "as-printed"))
-    for ax, (quantity, label), column in zip(axes[0], QUANTITIES, range(3)):
-        for place, (run, group) in enumerate(groups.items()):
-            values = [r.last(quantity) for r in group if r.status == "finished"]
-            style = look(run)
-            shift = np.linspace(-0.15, 0.15, len(values)) if values else []
-            ax.plot(place + np.array(shift), values, style["marker"], color=style["color"], ms=5, alpha=0.7)
-            ax.plot(place + 0.3, PUBLISHED.get(run, UNPUBLISHED)[column], "x", color="red", ms=8, mew=2)
-        ax.set_xticks(range(len(groups)), list(groups), rotation=35, ha="right", fontsize=8)
-        ax.set_ylabel(label)
-        ax.grid(alpha=0.3, axis="y")
-    figure.suptitle("after the last epoch; dots: our trainings, a seed each; red crosses: as published", fontsize=10)
-    return figure
-
-
 def write_report(folder: Path, quick: bool = False) -> Path:
     """Write ``results.csv``, the figures and ``report.html`` from the records in ``folder``; the page's path."""
     folder = Path(folder)
@@ -225,14 +179,19 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         f"training-{reading}": draw_training(select(records, reading), f"LeNet on Fashion-MNIST, {reading}")
         for reading in readings
     }
-    finals = {"finals": draw_finals(records)} if "as-printed" in readings else {}
+    found = [] if quick else found_words(records)
+    finals = {"finals": draw_finals(records)} if found else {}
     left_out += [line for reading in readings for line in claims_left_out(records, reading)]
     sections = [
         *(_answer(records, reading, folder, quick) for reading in readings if folder.resolve() != EVIDENCE),
+        *([Section("What was found", found, pictures=save_figures(finals, folder))] if found else []),
         Section(
             "Published beside reproduced",
-            tables=[results_table(records, r) for r in readings if _seeds(records, r) > 1],
-            pictures=save_figures(finals, folder, quick),
+            tables=[
+                *(table for table in [likelihood_table(records)] if table.rows),
+                *(results_table(records, r) for r in readings if _seeds(records, r) > 1),
+                *_earlier_table(records, folder),
+            ],
         ),
         Section("Three readings of each schedule", THREE_READINGS, pictures=save_figures(figures, folder, quick)),
         Section("Training", pictures=save_figures(curves, folder, quick)),
@@ -274,6 +233,29 @@ def _seeds(records: Sequence[Record], reading: str) -> int:
 def results_block(records: Sequence[Record]) -> str:
     """Published beside reproduced, as the README shows it."""
     return "\n\n".join([results_table(records).markdown(), *outside_notes(records)])
+
+
+def readings_block(records: Sequence[Record]) -> str:
+    """How likely the published figures are in each reading, as the docs show it."""
+    table = likelihood_table(records)
+    return f"{table.caption}.\n\n{table.markdown()}" if table.rows else "Not enough trainings yet."
+
+
+def earlier_block(records: Sequence[Record]) -> str:
+    """The same seeds by version 1.0.0, as the docs show them."""
+    tables = _earlier_table(records, EVIDENCE)
+    return tables[0].markdown() if tables else "Kept in the repository only."
+
+
+def _earlier_table(records: Sequence[Record], folder: Path) -> List[Table]:
+    earlier = Store(folder / "earlier" / "1.0.0").records()
+    return [earlier_table(records, earlier, "1.0.0")] if earlier else []
+
+
+def power_block(records: Sequence[Record]) -> str:
+    """What twenty seeds can show, by the spread of the five that there were when they were planned."""
+    planned = [r for r in select(records, "as-printed") if r.spec["seed"] < 5]
+    return power_table(claims(planned), 20, "What twenty seeds can show").markdown()
 
 
 def claims_block(records: Sequence[Record]) -> str:

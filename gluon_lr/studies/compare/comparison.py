@@ -91,7 +91,7 @@ class Comparison:
 
         Returns:
             The claim with its differences, positive where ``first`` is better; their test; and ``verdict``:
-            *supported*, *not supported* or *not resolved at n seeds*. Trainings whose number is not finite are left
+            *supported*, *refuted* or *not resolved at n seeds*. Trainings whose number is not finite are left
             out, and ``claim.measure`` says how many.
 
         Raises:

@@ -1,0 +1,74 @@
+"""A trial: train a net for a while at given rates, look at the losses, and undo it all."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from ..errors import UsageError
+from ..state import blocks_within, preserved
+
+
+@contextlib.contextmanager
+def batches_from_the_start(learner: Any) -> Iterator[None]:
+    """In the block the learner's loader starts again; afterwards learner and loader are where they were."""
+    # A learner of the user's own need not have either.
+    begun_anew = getattr(learner, "batches_of_its_own", contextlib.nullcontext)
+    with begun_anew(), loader_preserved(getattr(learner, "data_loader", None)):
+        yield
+
+
+@contextlib.contextmanager
+def training_undone(learner: Any, seed: Optional[int] = None, snapshot_file: Any = None) -> Iterator[None]:
+    """In the block the learner may train at any rate; afterwards net, loss and trainer are as they were.
+
+    Args:
+        learner: a :class:`~gluon_lr.Learner`, or one of the user's own.
+        seed, snapshot_file: as :func:`~gluon_lr.preserved` takes seed and path.
+    """
+    from .learner import Learner
+
+    # A loss may hold parameters too, and a learner of the user's own may hold other nets.
+    also = (learner.loss,) if type(learner) is Learner else blocks_within(learner)
+    with preserved(learner.net, learner.trainer, seed, snapshot_file, also=also):
+        yield
+
+
+def losses_at(learner: Any, rates: Iterable[float], stop: Callable[[float], bool]) -> Tuple[List[float], bool]:
+    """One update at each of these rates until ``stop`` says so of a loss: the losses, and whether it did."""
+    losses: List[float] = []
+    learner.trainer.optimizer.lr_scheduler = None  # set aside: an iteration of the user's own sets the rate itself
+    for rate in rates:
+        losses.append(_number(learner.iteration(rate)))
+        if stop(losses[-1]):
+            return losses, True
+    return losses, False
+
+
+@contextlib.contextmanager
+def loader_preserved(data_loader: Any) -> Iterator[None]:
+    """Restore what iterating a loader changes: NumPy's and Python's generators, and the loader's own epoch."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    epoch = getattr(data_loader, "epoch", None)
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+        if epoch is not None:
+            data_loader.epoch = epoch
+
+
+def _number(loss: Any) -> float:
+    """The loss that an iteration returned, which may be an array of one number.
+
+    Raises:
+        UsageError: it is not a number.
+    """
+    value = loss.asnumpy() if hasattr(loss, "asnumpy") else np.asarray(loss)
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise UsageError(f"the learner's iteration returned {loss!r}: expected the batch's mean loss, a number")
+    return float(value.item())

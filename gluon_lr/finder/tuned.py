@@ -1,0 +1,188 @@
+"""What ``LRFinder.tune`` found: the rate, the rates that cannot be told from it, and every trial."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import RecordError, UsageError
+from ..files import digest, write_text
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training at one rate, undone afterwards.
+
+    Attributes:
+        rate: the schedule's rate.
+        updates: how long the trial was to be.
+        round: the round that it belongs to: 1, 2, …
+        losses: of each update; the last one is not finite where the trial exploded.
+        score: what it is judged by: the mean loss of its last third, or the validation loss after it; infinite where
+            it exploded.
+    """
+
+    rate: float
+    updates: int
+    round: int
+    losses: Tuple[float, ...]
+    score: float
+
+    @property
+    def outcome(self) -> str:
+        """``finished`` or ``exploded``."""
+        return "finished" if math.isfinite(self.score) else "exploded"
+
+
+@dataclass(frozen=True, repr=False)
+class TuneResult:
+    """The rate that a search by trials found.
+
+    Attributes:
+        lr: the rate; None where there is none.
+        low, high: the least and greatest rate that the trials cannot tell from it; None where nothing was tried.
+        how: in words, how rate and range were found.
+        trials: every :class:`Trial`, in order.
+        updates: of the training that the rate is for.
+        updates_spent: by the curve and all trials.
+        reason: why there is no rate; None where there is one.
+
+    Example:
+        >>> trials = [Trial(rate, 3, 1, (2.0, 1.5, loss), loss) for rate, loss in ((0.1, 1.2), (0.2, 1.0))]
+        >>> result = TuneResult(0.2, 0.2, 0.2, "the best of two", trials, 100, 6)
+        >>> result
+        <TuneResult: 0.2 (0.2 … 0.2) for 100 updates, after 6 updates of 2 trials>
+    """
+
+    lr: Optional[float]
+    low: Optional[float]
+    high: Optional[float]
+    how: str
+    trials: Sequence[Trial]
+    updates: int
+    updates_spent: int
+    reason: Optional[str] = None
+
+    def __bool__(self) -> bool:
+        return self.lr is not None
+
+    def __repr__(self) -> str:
+        found = f"no rate: {self.reason}"
+        if self.lr is not None:
+            span = "" if self.low is None or self.high is None else f" ({self.low:.3g} … {self.high:.3g})"
+            found = f"{self.lr:.3g}{span} for {self.updates} updates"
+        return f"<TuneResult: {found}, after {self.updates_spent} updates of {len(self.trials)} trials>"
+
+    @classmethod
+    def from_json(cls, path: Any) -> "TuneResult":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            RecordError: the file holds no result, was altered, or has another version; its name is in the text.
+        """
+        try:
+            body = json.loads(Path(path).read_text(encoding="utf-8"))
+            claimed, version = body.pop("sha256"), body.pop("version")
+            if version != VERSION:
+                raise ValueError(f"it has the format version {version}, this gluon_lr reads {VERSION}")
+            if digest(body) != claimed:
+                raise ValueError("its checksum does not fit")
+            trials = [
+                Trial(**{**each, "losses": tuple(map(float, each["losses"])), "score": float(each["score"])})
+                for each in body.pop("trials")
+            ]
+            return cls(**body, trials=trials)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise RecordError(f"{path}: is not what tune found ({error}). Delete it and tune again") from error
+
+    def to_json(self, path: Any = None) -> str:
+        """Everything here as JSON, written to ``path`` where that is given."""
+        trials = [
+            {**asdict(trial), "losses": [_json(loss) for loss in trial.losses], "score": _json(trial.score)}
+            for trial in self.trials
+        ]
+        body = {**{name: value for name, value in vars(self).items() if name != "trials"}, "trials": trials}
+        text = json.dumps({**body, "version": VERSION, "sha256": digest(body)})
+        if path is not None:
+            write_text(Path(path), text)
+        return text
+
+    def to_csv(self, path: Any = None) -> str:
+        """A line an update of every trial: round, rate, update, loss; written to ``path`` where that is given."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("round", "lr", "update", "loss"))
+        for trial in self.trials:
+            writer.writerows((trial.round, repr(trial.rate), i, repr(loss)) for i, loss in enumerate(trial.losses, 1))
+        if path is not None:
+            write_text(Path(path), stream.getvalue())
+        return stream.getvalue()
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw what trials were judged by against their rates, a line a round, with the choice and its range.
+
+        Args:
+            ax: matplotlib axes; default new ones.
+
+        Returns:
+            The axes.
+
+        Raises:
+            UsageError: there is nothing to draw.
+        """
+        if not any(math.isfinite(trial.score) for trial in self.trials):
+            raise UsageError("no trial to draw: give tune a greater budget, or look at the net and the data")
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(figsize=(7, 5))
+        from matplotlib.ticker import FuncFormatter
+
+        finite = [trial.score for trial in self.trials if math.isfinite(trial.score)]
+        top = max(finite) + 0.08 * (max(finite) - min(finite) or 1.0)
+        looks = zip(("#0072B2", "#E69F00", "#CC79A7", "#56B4E9"), ("-", "--", "-.", ":"), "os^D")
+        for number, (color, dash, marker) in zip(sorted({trial.round for trial in self.trials}), looks):
+            group = sorted((t for t in self.trials if t.round == number), key=lambda t: t.rate)
+            good = [t for t in group if math.isfinite(t.score)]
+            label = f"round {number}: {group[0].updates} updates each"
+            ax.plot([t.rate for t in good], [t.score for t in good], dash, marker=marker, color=color, label=label)
+            lost = [t for t in group if not math.isfinite(t.score)]
+            ax.plot([t.rate for t in lost], [top] * len(lost), "x", color=color, ms=9, mew=2)
+        if any(not math.isfinite(trial.score) for trial in self.trials):
+            ax.plot([], [], "x", color="0.3", mew=2, label="exploded")
+        if self.low is not None and self.high is not None:
+            ax.axvspan(self.low, self.high, color="#009E73", alpha=0.15, lw=0, label="cannot be told apart")
+        if self.lr is not None:
+            ax.axvline(self.lr, color="#009E73", ls="--", label=f"chosen: {self.lr:.3g}")
+        ax.set_xscale("log")
+        rates = sorted({trial.rate for trial in self.trials})
+        ax.set_xticks(rates[:: max(1, len(rates) // 8)])
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.2g}"))
+        ax.minorticks_off()
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("loss at the end of the trial")
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize=8)
+        return ax
+
+
+def _json(value: float) -> Any:
+    """JSON has no NaN or infinity: write them as text, which float() reads."""
+    return value if math.isfinite(value) else str(value)
+
+
+def end_of(losses: Sequence[float], updates: int) -> float:
+    """The mean loss of the last third of a trial; infinite where it exploded."""
+    numbers = np.asarray(losses, float)
+    if len(numbers) < updates or not np.isfinite(numbers).all():
+        return math.inf
+    return float(numbers[-max(1, updates // 3) :].mean())

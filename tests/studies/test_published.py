@@ -1,0 +1,127 @@
+"""The chapter's figures among our trainings: places, likelihoods, the reading per update, the words and the picture."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from gluon_lr.experiments import Store
+from gluon_lr.studies.chapter.claims import PUBLISHED
+from gluon_lr.studies.chapter.published import (
+    ALL,
+    draw_finals,
+    likelihood_table,
+    likelihoods,
+    log_density,
+    outside_notes,
+    p_of_place,
+    place,
+    results_table,
+    select,
+)
+from gluon_lr.studies.chapter.report import found_words
+
+EVIDENCE = Path(__file__).resolve().parents[2] / "chapter_runs" / "chapter"
+
+
+@pytest.fixture(scope="module")
+def records():
+    return Store(EVIDENCE).records()
+
+
+def moved(record, **last):
+    """The record with other figures after the last epoch."""
+    history = {name: list(values) for name, values in record.history.items()}
+    for name, value in last.items():
+        history[name][-1] = value
+    return replace(record, history=history)
+
+
+def test_places():
+    assert place(0.25, [0.1, 0.2, 0.3]) == "above 2 of 3"
+    assert place(0.1, [0.1, 0.2]) == "below all 2"
+    assert place(0.5, []) == "–"
+
+
+@given(st.lists(st.floats(-9, 9), min_size=1, max_size=30, unique=True))
+def test_a_place_is_as_far_out_as_its_p_value_says_among_trainings_like_itself(values):
+    """Of n + 1 trainings each is held against the others: a share of at most p lies as far out, whatever p."""
+    p = [p_of_place(values[i], values[:i] + values[i + 1 :]) for i in range(len(values))]
+    for bound in p:
+        assert np.mean([one <= bound for one in p]) <= bound + 1e-12
+
+
+def test_the_table_says_where_each_figure_lies_and_what_collapsed(records):
+    rows = {(row[0], row[1]): row for row in results_table(records).rows}
+    group = [r for r in select(records, "as-printed") if r.spec["run"] == "constant"]
+    values = [r.last("test_acc") for r in group if r.status == "finished"]
+    row = rows["constant", "test accuracy"]
+    assert row[2] == "0.823"
+    assert row[4] == f"{min(values):.3f} … {max(values):.3f}"
+    assert row[5] == f"{len(group) - len(values)} of {len(group)}"
+    assert row[6:] == [place(0.823, values), f"{p_of_place(0.823, values):.2f}"]
+    assert results_table(group[:1]).rows[0][-2:] == ["–", "–"], "one training is no sample"
+
+
+def test_per_update_the_trainings_as_printed_stand_for_the_four_that_drawing_does_not_change(records):
+    chosen = select(records, "per-update")
+    readings = {r.spec["run"]: r.spec["reading"] for r in chosen}
+    assert readings == {run: "per-update" if run == "multi-factor" else "as-printed" for run in PUBLISHED}
+    as_printed = [r for r in records if r.spec["reading"] == "as-printed"]
+    assert select(as_printed, "per-update") == [], "nothing was trained per update"
+
+
+def test_the_density_of_three_figures_is_students():
+    draws = np.random.default_rng(2).normal(size=(9, 3)) @ np.array([[1, 0.9, 0], [0, 0.5, 0.2], [0, 0, 2.0]])
+    more = np.array([0.3, -0.1, 1.0])
+    away = draws - draws.mean(axis=0)
+    shape = away.T @ away * 10 / (9 * 6)
+    assert math.isclose(log_density(draws, more), stats.multivariate_t(draws.mean(axis=0), shape, df=6).logpdf(more))
+    assert log_density(draws, more) > log_density(draws, more + 5)
+
+
+def test_a_reading_that_gives_the_published_figures_is_likelier_than_one_that_does_not(records):
+    near = [r for r in select(records, "as-printed") if r.spec["run"] == "cosine"]
+    far = [
+        moved(replace(r, spec={**r.spec, "reading": "per-epoch"}), train_loss=r.last("train_loss") - 0.2) for r in near
+    ]
+    found = likelihoods(near + far)
+    for figure in ("train loss", ALL):
+        assert found["as-printed"]["cosine", figure] > found["per-epoch"]["cosine", figure] + math.log(10)
+    row = next(row for row in likelihood_table(near + far).rows if row[1] == ALL)
+    assert float(row[2]) < -1
+    assert "likelier as printed than per-epoch, of cosine by 10^" in found_words(near + far)[0]
+    few = [r for r in near + far if r.spec["seed"] < 4]
+    assert likelihoods(few) == {}, "four trainings say nothing of three figures"
+    assert likelihood_table(few).rows == []
+
+
+def test_a_collapsed_training_makes_every_figure_less_likely(records):
+    near = [r for r in select(records, "as-printed") if r.spec["run"] == "cosine"]
+    collapsed = [replace(r, status="collapsed", spec={**r.spec, "seed": 100 + r.spec["seed"]}) for r in near]
+    with_them = likelihoods(near + collapsed)["as-printed"]["cosine", ALL]
+    assert math.isclose(likelihoods(near)["as-printed"]["cosine", ALL] - with_them, math.log(6 / 7) - math.log(6 / 12))
+
+
+def test_a_figure_beyond_all_trainings_is_told_with_what_was_tried(records):
+    near = [r for r in select(records, "as-printed") if r.spec["run"] == "cosine"]
+    assert outside_notes(near) == [] or "cosine" in outside_notes(near)[0]
+    shifted = [moved(r, test_acc=0.99) for r in near]
+    notes = outside_notes(shifted)
+    assert "cosine's test accuracy, published 0.867, lies below all" in " ".join(notes)
+    assert "edition of the data" in notes[-1]
+
+
+def test_the_picture_has_a_panel_a_figure_and_a_line_a_reading(records):
+    axes = draw_finals(records).axes
+    assert [ax.get_title() for ax in axes][:2] == ["constant: train loss", "constant: train accuracy"]
+    assert len(axes) == 15
+    for ax, published in zip(axes, [value for run in PUBLISHED for value in PUBLISHED[run]]):
+        assert any(list(line.get_xdata()) == [published, published] for line in ax.lines), "the published figure"
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["as-printed", "per-update", "per-epoch"]
+    assert any("1 of 5 collapsed" in text.get_text() for text in axes[0].texts)

@@ -85,6 +85,7 @@ results: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr.studies.forest
 	$(BIN)/python benchmarks/finder/regret.py --report-only --markdown docs/results/finder.md
 	$(BIN)/python benchmarks/faults/campaigns.py --markdown docs/about/reliability.md
+	$(BIN)/python benchmarks/speed/bench.py --report-only --markdown docs/about/speed.md
 
 # make docs     build the site into site/
 DOCS ?= .venv-docs

@@ -40,6 +40,10 @@ def strongest(measured, key, listed):
     return best(medians, key, listed)
 
 
+def _milliseconds(seconds):
+    return f"{seconds * 1e3:,.0f} ms" if seconds >= 0.1 else f"{seconds * 1e3:.3g} ms"
+
+
 def compared(results, arm, key):
     """Rows of a study each: ours over PyTorch's best of the same round, over plain eager, over all that was tried."""
     rows = []
@@ -55,7 +59,7 @@ def compared(results, arm, key):
         rows.append(
             (
                 NAMES[name],
-                f"{statistics.median(mine) * 1e3:.3g} ms",
+                _milliseconds(statistics.median(mine)),
                 spread(over_best),
                 f"≤ {GOALS[name]:.2f}" if key == "update" else "–",
                 strongest(peers, key, True),

@@ -83,13 +83,13 @@ def new_figure(rows: int, columns: int, width: float = 9.0, height: float = 3.0,
 
 
 def plain_ticks(axis: Any, ticks: Optional[Sequence[float]] = None) -> None:
-    """Label a logarithmic axis as people read numbers: 0.01, not 10⁻²; only ``ticks``, where they are given."""
+    """Label a logarithmic axis as people type numbers: 0.01 and 1e-6, not 10⁻²; with only ``ticks``, if given."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     if ticks is not None:
         axis.set_major_locator(FixedLocator(ticks))
         axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-")))
 
 
 def save_png(figure: Any, path: Path) -> Path:

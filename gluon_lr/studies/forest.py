@@ -12,6 +12,8 @@ from ..analysis.selection import read_comparable
 from ..analysis.statistics import mean_interval
 from ..analysis.verdicts import Verdict, judge
 from ..report.figures import new_figure
+from .chapter.experiment import READINGS
+from .chapter.report import judged as chapter_verdicts
 
 SOURCES = ("chapter", "tutorial", "article", "talk")
 LOOKS = {
@@ -26,13 +28,15 @@ def verdicts(runs: Path) -> Dict[str, List[Verdict]]:
     """Source (for the chapter: source and reading) → the verdicts on its claims that can be judged."""
     found: Dict[str, List[Verdict]] = {}
     for name in SOURCES:
-        claims = import_module(f"gluon_lr.studies.{name}.claims").claims
         records, _ = read_comparable(runs / name)
-        for reading in dict.fromkeys(r.spec["reading"] for r in records) if name == "chapter" else [None]:
-            chosen = [r for r in records if reading in (None, r.spec["reading"])]
-            judged = [v for v in judge(claims(chosen)) if v.test.difference.n > 1]
+        if name == "chapter":
+            by_reading = {f"{name}, {reading}": chapter_verdicts(records, reading) for reading in READINGS}
+        else:
+            by_reading = {name: judge(import_module(f"gluon_lr.studies.{name}.claims").claims(records))}
+        for source, every in by_reading.items():
+            judged = [verdict for verdict in every if verdict.test.difference.n > 1]
             if judged:
-                found[name if reading is None else f"{name}, {reading}"] = judged
+                found[source] = judged
     return found
 
 

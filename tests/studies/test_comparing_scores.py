@@ -112,14 +112,14 @@ def test_claims_of_ones_own():
     assert early.test.difference.mean == pytest.approx(0.4, abs=0.02)
     assert early.claim.measure == "first_epoch, slow at 0.1 less fast at 0.1"
     late = comparison.claim("fast is better", "fast", "slow")
-    assert late.verdict == "not supported"
+    assert late.verdict == "refuted"
     assert late.claim.measure == "test loss, slow at 0.1 less fast at 0.1"
     assert comparison.claim("the other way", "slow", "fast").verdict == "supported"
     assert comparison.claim("none", "fast", "slow", lambda history: history["test_acc"][-1]).verdict == (
         "not resolved at 6 seeds"
     )
     together = judge([early.claim, late.claim])
-    assert [verdict.verdict for verdict in together] == ["supported", "not supported"]
+    assert [verdict.verdict for verdict in together] == ["supported", "refuted"]
     assert together[0].test.p_corrected > early.test.p_corrected or early.test.p_corrected < 1e-9
     with pytest.raises(UsageError, match="no schedule 'medium' was trained here: expected one of 'fast', 'slow'"):
         comparison.claim("", "medium", "slow")

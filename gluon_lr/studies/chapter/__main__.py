@@ -15,7 +15,7 @@ from ..study import Study
 from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
 from .published import results_table
-from .report import claims_block, claims_table, earlier_block, power_block, readings_block, results_block, write_report
+from .report import claims_block, claims_table, earlier_block, outside_block, power_block, readings_block, results_block, write_report
 from .variation import RATE, Variation, own_schedule
 
 
@@ -60,6 +60,7 @@ CHAPTER = Study(
     further=_further,
     blocks={
         "chapter-results": results_block,
+        "chapter-outside": outside_block,
         "chapter-earlier": earlier_block,
         "chapter-readings": readings_block,
         "chapter-claims": claims_block,

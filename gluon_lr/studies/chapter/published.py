@@ -178,7 +178,7 @@ def likelihood_table(records: Sequence[Record]) -> Table:
 
 
 def _power(logarithm: float) -> str:
-    return "–" if math.isnan(logarithm) else f"{logarithm / math.log(10):+.1f}"
+    return "–" if math.isnan(logarithm) else f"{logarithm / math.log(10):+.1f}" if logarithm else "the same"
 
 
 def outside_notes(records: Sequence[Record]) -> List[str]:

@@ -85,7 +85,7 @@ def found_words(records: Sequence[Record]) -> List[str]:
         if clear:
             words.append(f"the page's figures are likelier as printed than {reading}, of {', '.join(clear)}")
     for reading in READINGS:
-        kinds = [verdict.kind for verdict in _judged(records, reading) if verdict.test.difference.n > 1]
+        kinds = [verdict.kind for verdict in judged(records, reading) if verdict.test.difference.n > 1]
         if kinds:
             counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds)
             words.append(f"of {len(kinds)} claims judged {reading}: {counts}")
@@ -94,10 +94,10 @@ def found_words(records: Sequence[Record]) -> List[str]:
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
     """The chapter's claims with their verdicts in a reading, those that can be judged."""
-    return verdict_table(_judged(records, reading), f"The chapter's claims, reading: {reading}")
+    return verdict_table(judged(records, reading), f"The chapter's claims, reading: {reading}")
 
 
-def _judged(records: Sequence[Record], reading: str) -> List[Verdict]:
+def judged(records: Sequence[Record], reading: str) -> List[Verdict]:
     """Verdicts of a reading; a ramped warmup is judged beside the cosine per epoch, on the claim about warmup alone."""
     if reading == "per-epoch-ramped":
         return judge(ramped_claim(records))
@@ -106,7 +106,7 @@ def _judged(records: Sequence[Record], reading: str) -> List[Verdict]:
 
 def claims_left_out(records: Sequence[Record], reading: str) -> List[str]:
     """One line on the claims that a reading's trainings cannot judge, where there are any."""
-    return [f"Reading {reading}: {line}" for line in unjudged(_judged(records, reading))]
+    return [f"Reading {reading}: {line}" for line in unjudged(judged(records, reading))]
 
 
 def draw_schedules() -> Any:
@@ -232,7 +232,12 @@ def _seeds(records: Sequence[Record], reading: str) -> int:
 
 def results_block(records: Sequence[Record]) -> str:
     """Published beside reproduced, as the README shows it."""
-    return "\n\n".join([results_table(records).markdown(), *outside_notes(records)])
+    return results_table(records).markdown()
+
+
+def outside_block(records: Sequence[Record]) -> str:
+    """What was tried for each figure that lies beyond all our trainings, as the docs show it."""
+    return "\n".join(f"- {note}" for note in outside_notes(records)) or "All lie within."
 
 
 def readings_block(records: Sequence[Record]) -> str:

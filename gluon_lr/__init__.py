@@ -14,7 +14,7 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 8), (3, 14)
 _ROOMS = {
     "studies.compare": ("compare",),
     "data": ("ContinuousBatchSampler", "load_data_cifar10", "load_data_fashion_mnist"),
-    "finder": ("AutoLRS", "LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner"),
+    "finder": ("AutoLRS", "LRFinder", "LRFinderResult", "LRFinderStoppingCriteria", "Learner", "TuneResult"),
     "hyper": ("HyperparameterSchedule", "ReduceOnPlateau", "ScheduledWeightDecay", "grow_batch_instead"),
     "optimizers": ("AdamW",),
     "schedulers": (

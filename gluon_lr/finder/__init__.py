@@ -6,6 +6,7 @@ from .result import LRFinderResult
 from .rules import RULES, NoSuggestion, Suggestion
 from .search import LRFinder
 from .stopping import LRFinderStoppingCriteria
+from .tuned import Trial, TuneResult
 
 __all__ = [
     "RULES",
@@ -17,4 +18,6 @@ __all__ = [
     "Learner",
     "NoSuggestion",
     "Suggestion",
+    "Trial",
+    "TuneResult",
 ]

@@ -19,6 +19,8 @@ from .result import LRFinderResult
 from .rules import momentum_of
 from .stopping import LRFinderStoppingCriteria
 from .trials import batches_from_the_start, losses_at, training_undone
+from .tuned import TuneResult
+from .tuning import LADDER, Schedule, checked, run_trials
 
 
 class LRFinder:
@@ -116,6 +118,71 @@ class LRFinder:
         others = [LRFinderResult(other, why, momentum=momentum) for other, why in rest]
         self.results = LRFinderResult(pairs, reason, others, momentum)
         return self.results
+
+    def tune(
+        self,
+        updates: int,
+        *,
+        schedule: Optional[Schedule] = None,
+        budget: float = 1.0,
+        candidates: int = 8,
+        validation: Any = None,
+        seed: Optional[int] = None,
+        snapshot_file: Any = None,
+        progress: bool = True,
+    ) -> TuneResult:
+        """Find the rate for a training by trying a few for a part of it, then restore everything.
+
+        A coarse search (:meth:`find`) says where to begin. From there rates are tried on the same batches from the same
+        state, each for a quarter of what is left of the budget: first a factor of two lower and higher, further on
+        while the best lies at an end, then between the best and its neighbours. The rate is the least of a parabola
+        through the best three in ln(rate). It allows for what short trials get wrong: the best rate changes as
+        training goes on, which the first parts of the trials show, and short trials count less beside the curve.
+
+        Args:
+            updates: of the training that the rate is for; at least 10.
+            schedule: the training's, as a function of the rate and the number of updates; a trial runs the whole of it
+                in its own length. Default a constant rate.
+            budget: updates that the search may make, in trainings; default 1. Where it is too small for trials, the
+                rate is the curve's, and the result says so.
+            candidates: the most rates that are tried; default 8. Above a budget of about 4, trials are whole trainings.
+            validation: what judges a trial: a function of the net that gives a loss, or batches; default the mean loss
+                of the trial's last third. Its passes are no updates and do not count.
+            seed: MXNet's generator is seeded with it before each trial and at the end; default 0 before each.
+            snapshot_file: as :meth:`find` takes it.
+            progress: draw a bar on standard error.
+
+        Returns:
+            The rate, those that cannot be told from it, every trial, and what was spent.
+
+        Raises:
+            UsageError: an argument makes no sense, the loader ended for good, or the first loss is not finite. The net
+                is unchanged.
+
+        Example:
+            >>> import mxnet as mx
+            >>> from gluon_lr import CosineScheduler
+            >>> mx.random.seed(0)
+            >>> data = [(mx.nd.random.normal(shape=(16, 4)), mx.nd.array([0, 1, 2, 3] * 4)) for _ in range(20)]
+            >>> finder = LRFinder(Learner(mx.gluon.nn.Dense(4), data, mx.cpu()))
+            >>> result = finder.tune(400, schedule=lambda lr, n: CosineScheduler(n, lr), progress=False)
+            >>> result.updates_spent <= 400, 1e-3 < result.lr < 10
+            (True, True)
+        """
+        from tqdm import tqdm
+
+        asked = checked(self.learner, updates, schedule, budget, candidates, validation, seed)
+        if asked.allowed < 2:
+            raise UsageError(f"a budget of {budget:g} trainings is {asked.allowed} updates: expected at least 2")
+        learner = self.learner
+        with batches_from_the_start(learner):
+            if not has_shapes(learner.net):
+                learner.iteration(take_step=False)
+        bar = tqdm(total=asked.allowed, desc="tune", unit="update", disable=not (progress and visible()), leave=False)
+        with bar, training_undone(learner, seed, snapshot_file):
+            curve = self.find(lr_multiplier=LADDER, max_updates=min(asked.allowed, 1000), progress=False)
+            bar.update(len(curve))
+            return run_trials(learner, curve, asked, bar.update)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the last search; see :meth:`LRFinderResult.plot`.

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence, Tuple
 
-import numpy as np
-
 from ..errors import RecordError, UsageError
 from ..files import digest, write_text
 
@@ -25,7 +23,6 @@ class Trial:
     Attributes:
         rate: the schedule's rate.
         updates: how long the trial was to be.
-        round: the round that it belongs to: 1, 2, …
         losses: of each update; the last one is not finite where the trial exploded.
         score: what it is judged by: the mean loss of its last third, or the validation loss after it; infinite where
             it exploded.
@@ -33,7 +30,6 @@ class Trial:
 
     rate: float
     updates: int
-    round: int
     losses: Tuple[float, ...]
     score: float
 
@@ -57,7 +53,7 @@ class TuneResult:
         reason: why there is no rate; None where there is one.
 
     Example:
-        >>> trials = [Trial(rate, 3, 1, (2.0, 1.5, loss), loss) for rate, loss in ((0.1, 1.2), (0.2, 1.0))]
+        >>> trials = [Trial(rate, 3, (2.0, 1.5, loss), loss) for rate, loss in ((0.1, 1.2), (0.2, 1.0))]
         >>> result = TuneResult(0.2, 0.2, 0.2, "the best of two", trials, 100, 6)
         >>> result
         <TuneResult: 0.2 (0.2 … 0.2) for 100 updates, after 6 updates of 2 trials>
@@ -117,18 +113,18 @@ class TuneResult:
         return text
 
     def to_csv(self, path: Any = None) -> str:
-        """A line an update of every trial: round, rate, update, loss; written to ``path`` where that is given."""
+        """A line an update of every trial: trial, rate, update, loss; written to ``path`` where that is given."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("round", "lr", "update", "loss"))
-        for trial in self.trials:
-            writer.writerows((trial.round, repr(trial.rate), i, repr(loss)) for i, loss in enumerate(trial.losses, 1))
+        writer.writerow(("trial", "lr", "update", "loss"))
+        for number, trial in enumerate(self.trials, 1):
+            writer.writerows((number, repr(trial.rate), i, repr(loss)) for i, loss in enumerate(trial.losses, 1))
         if path is not None:
             write_text(Path(path), stream.getvalue())
         return stream.getvalue()
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what trials were judged by against their rates, a line a round, with the choice and its range.
+        """Draw what trials were judged by against their rates, with the choice and its range.
 
         Args:
             ax: matplotlib axes; default new ones.
@@ -147,18 +143,12 @@ class TuneResult:
             _, ax = plt.subplots(figsize=(7, 5))
         from matplotlib.ticker import FuncFormatter
 
-        finite = [trial.score for trial in self.trials if math.isfinite(trial.score)]
-        top = max(finite) + 0.08 * (max(finite) - min(finite) or 1.0)
-        looks = zip(("#0072B2", "#E69F00", "#CC79A7", "#56B4E9"), ("-", "--", "-.", ":"), "os^D")
-        for number, (color, dash, marker) in zip(sorted({trial.round for trial in self.trials}), looks):
-            group = sorted((t for t in self.trials if t.round == number), key=lambda t: t.rate)
-            good = [t for t in group if math.isfinite(t.score)]
-            label = f"round {number}: {group[0].updates} updates each"
-            ax.plot([t.rate for t in good], [t.score for t in good], dash, marker=marker, color=color, label=label)
-            lost = [t for t in group if not math.isfinite(t.score)]
-            ax.plot([t.rate for t in lost], [top] * len(lost), "x", color=color, ms=9, mew=2)
-        if any(not math.isfinite(trial.score) for trial in self.trials):
-            ax.plot([], [], "x", color="0.3", mew=2, label="exploded")
+        good = sorted((t for t in self.trials if math.isfinite(t.score)), key=lambda t: t.rate)
+        label = f"{len(self.trials)} trials of {self.trials[0].updates} updates"
+        ax.plot([t.rate for t in good], [t.score for t in good], "o-", color="#0072B2", label=label)
+        lost = [t.rate for t in self.trials if not math.isfinite(t.score)]
+        if lost:
+            ax.plot(lost, [max(t.score for t in good)] * len(lost), "x", color="#D55E00", ms=9, mew=2, label="exploded")
         if self.low is not None and self.high is not None:
             ax.axvspan(self.low, self.high, color="#009E73", alpha=0.15, lw=0, label="cannot be told apart")
         if self.lr is not None:
@@ -178,11 +168,3 @@ class TuneResult:
 def _json(value: float) -> Any:
     """JSON has no NaN or infinity: write them as text, which float() reads."""
     return value if math.isfinite(value) else str(value)
-
-
-def end_of(losses: Sequence[float], updates: int) -> float:
-    """The mean loss of the last third of a trial; infinite where it exploded."""
-    numbers = np.asarray(losses, float)
-    if len(numbers) < updates or not np.isfinite(numbers).all():
-        return math.inf
-    return float(numbers[-max(1, updates // 3) :].mean())

@@ -15,7 +15,16 @@ from ..study import Study
 from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
 from .published import results_table
-from .report import claims_block, claims_table, earlier_block, outside_block, power_block, readings_block, results_block, write_report
+from .report import (
+    claims_block,
+    claims_table,
+    earlier_block,
+    outside_block,
+    power_block,
+    readings_block,
+    results_block,
+    write_report,
+)
 from .variation import RATE, Variation, own_schedule
 
 

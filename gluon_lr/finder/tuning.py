@@ -1,0 +1,183 @@
+"""Tuning: find the rate for a training by trying a few rates for a part of it, and undo it all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional
+
+import mxnet as mx
+
+from ..arguments import real_number, whole_number
+from ..errors import UsageError
+from ..schedulers import pure
+from ..training import evaluate
+from .learner import Learner
+from .result import LRFinderResult
+from .trials import batches_from_the_start, losses_at, training_undone
+from .tuned import Trial, TuneResult
+from .walk import Reading, end_of, next_rate, read_off
+
+Schedule = Callable[[float, int], Any]
+
+TRIALS = 4  # that the budget is shared by; measured: benchmarks/finder
+LADDER = 1.3  # coarser than the finder's own, since trials follow
+_SHORTEST, _LEAST_SHARE = 60, 0.05  # a trial has so many updates, and this share of the training's, or it says nothing
+_EXPLODED = 100.0  # times the first loss
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trials of a search have in common.
+
+    Attributes:
+        learner: trained and restored.
+        schedule: of a trial's rate and length; None for a constant rate.
+        validation: judges a trial; None for its own last losses.
+        seed: that MXNet's generator has at the start of every trial.
+        tell: called after each update.
+    """
+
+    learner: Any
+    schedule: Optional[Schedule]
+    validation: Optional[Callable[[Any], float]]
+    seed: int
+    tell: Callable[[], Any]
+
+    def attempt(self, rate: float, updates: int) -> Trial:
+        """Train at a rate, look, and undo it."""
+        first: List[float] = []
+
+        def exploded(loss: float) -> bool:
+            self.tell()
+            first[1:] = [loss]
+            first[:1] = first[:1] or [loss]
+            return not math.isfinite(loss) or loss - first[0] > _EXPLODED * (abs(first[0]) or 1.0)
+
+        with batches_from_the_start(self.learner), training_undone(self.learner):
+            mx.random.seed(self.seed)
+            losses, ended = losses_at(self.learner, rates_of(self.schedule, rate, updates), exploded)
+            score = math.inf if ended else end_of(losses, updates)
+            if self.validation is not None and score < math.inf:
+                judged = real_number("the validation loss", self.validation(self.learner.net))
+                score = judged if math.isfinite(judged) else math.inf
+        return Trial(rate, updates, tuple(losses), score)
+
+
+def rates_of(schedule: Optional[Schedule], rate: float, updates: int) -> List[float]:
+    """The rate of each update, under the whole schedule in so many updates.
+
+    Raises:
+        UsageError: it is no function of rate and updates that gives a schedule.
+    """
+    if schedule is None:
+        return [rate] * updates
+    try:
+        policy = pure(schedule(rate, updates))
+        return [float(policy(t)) for t in range(1, updates + 1)]
+    except TypeError as error:
+        raise UsageError(
+            f"schedule does not give a scheduler of a rate and a number of updates ({error}): expected a function, "
+            "such as schedule=lambda lr, updates: CosineScheduler(updates, lr)"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a search by trials was asked for, checked.
+
+    Attributes:
+        updates: of the training that the rate is for.
+        allowed: updates that the search may make.
+        candidates: the most rates that are tried.
+        schedule, validation: as of a :class:`Task`.
+        seed: as :meth:`LRFinder.tune` takes it.
+    """
+
+    updates: int
+    allowed: int
+    candidates: int
+    schedule: Optional[Schedule]
+    validation: Optional[Callable[[Any], float]]
+    seed: Optional[int]
+
+
+def checked(
+    learner: Any, updates: Any, schedule: Any, budget: Any, candidates: Any, validation: Any, seed: Any
+) -> Tuning:
+    """The arguments of :meth:`LRFinder.tune`, as they are meant.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    updates = whole_number("updates", updates, least=10)
+    budget = real_number("budget", budget)
+    if not (budget > 0 and math.isfinite(budget)):
+        raise UsageError(f"budget is {budget:g}: expected a finite number above 0, in trainings of {updates} updates")
+    if schedule is not None:
+        if not callable(schedule) or isinstance(schedule, mx.lr_scheduler.LRScheduler):
+            raise UsageError(
+                f"schedule is {schedule!r}: expected a function of a rate and a number of updates, such as "
+                "schedule=lambda lr, updates: CosineScheduler(updates, lr)"
+            )
+        rates_of(schedule, 0.1, updates)
+    candidates = whole_number("candidates", candidates, least=2)
+    seed = None if seed is None else whole_number("seed", seed, least=0)
+    return Tuning(updates, int(budget * updates), candidates, schedule, _judge(learner, validation), seed)
+
+
+def _judge(learner: Any, validation: Any) -> Optional[Callable[[Any], float]]:
+    """A function of the net that gives its validation loss."""
+    if validation is None or callable(validation):
+        return validation
+    if type(learner) is not Learner or not hasattr(validation, "__iter__"):
+        raise UsageError(
+            f"validation is {type(validation).__name__}: expected a function of the net that gives a loss"
+            + (", or batches of (data, label)" if type(learner) is Learner else "")
+        )
+    return lambda net: evaluate(net, validation, learner.loss, learner.ctx, unpack=learner.unpack)[0]
+
+
+def run_trials(learner: Any, curve: LRFinderResult, asked: Tuning, tell: Callable[[int], Any]) -> TuneResult:
+    """Try rates from the curve's on, and read one off; everything is undone after each."""
+    if not math.isfinite(curve[0][1]):
+        raise UsageError("the loss of the first update is not finite: look at the net and the data")
+    left = asked.allowed - len(curve)
+    length = min(asked.updates, left // min(TRIALS, asked.candidates))
+    suggestion = curve.suggestion.lr
+    if length < max(_SHORTEST, math.ceil(_LEAST_SHARE * asked.updates)):
+        reason = None if suggestion else f"the budget is too small for trials, and the curve: {curve.suggestion.reason}"
+        how = "the curve's suggestion: the budget is too small for trials"
+        return TuneResult(suggestion, None, None, how, [], asked.updates, len(curve), reason)
+    task = Task(learner, asked.schedule, asked.validation, asked.seed or 0, lambda: tell(1))
+    trials: List[Trial] = []
+    rate = suggestion or start_without_suggestion(curve)
+    scores: Dict[float, float] = {}
+    while rate is not None and len(trials) < min(asked.candidates, left // length):
+        trials.append(task.attempt(rate, length))
+        scores[rate] = trials[-1].score
+        rate = next_rate(scores)
+    spent = len(curve) + sum(len(trial.losses) for trial in trials)
+    if min(scores.values()) == math.inf:
+        reason = (
+            f"all {len(trials)} trials exploded, the least rate was {min(scores):.3g}: look at the net and the data"
+        )
+        return TuneResult(None, None, None, "nothing to read off", trials, asked.updates, spent, reason)
+    curves = {trial.rate: trial.losses for trial in trials}
+    drifts = asked.schedule is None and asked.validation is None
+    found = read_off(curves, scores, length, asked.updates, drifts, suggestion)
+    return TuneResult(found.rate, found.low, found.high, _words(found, trials), trials, asked.updates, spent)
+
+
+def start_without_suggestion(curve: LRFinderResult) -> float:
+    """Where to begin if the curve shows no rate: a tenth of the last, at which it diverged or was stopped."""
+    return curve[-1][0] / 10
+
+
+def _words(found: Reading, trials: List[Trial]) -> str:
+    text = f"{len(trials)} trials of {trials[0].updates} updates; the parabola through the best three"
+    if found.drift:
+        text += f", moved along updates^{-found.drift:.2f}"
+    if found.weight < 1:
+        text += f", counting {found.weight:.0%} beside the curve's suggestion"
+    return f"{text}. Between low and high it rises by less than two standard errors of the losses"

@@ -175,4 +175,4 @@ def read_off(
     if suggestion is not None:
         chosen = math.exp(weight * math.log(chosen) + (1 - weight) * math.log(suggestion))
     shift = chosen / rate
-    return Reading(chosen, low * shift, high * shift, fall, weight)
+    return Reading(chosen, min(chosen, low * shift), max(chosen, high * shift), fall, weight)

@@ -1,4 +1,4 @@
-"""From the records and searches of ``finder_regret.py`` to its tables and figures."""
+"""From the records and searches of ``regret.py`` to its tables and figures."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def truths(folder, tasks):
     losses = {name: {rate: [] for rate in task.rates} for name, task in tasks.items()}
     for record in Store(folder).records():
         settings = record.spec["settings"]
-        if record.complete and settings["task"] in tasks:
+        if record.complete and settings["task"] in tasks and settings["rate"] in losses[settings["task"]]:
             whole = record.epochs == record.spec["epochs"]
             losses[settings["task"]][settings["rate"]].append(record.history["train_loss"][-1] if whole else np.inf)
     return {
@@ -45,7 +45,7 @@ def regrets(folder, tasks, by_eye):
     for name, (rates, losses) in truths(folder, tasks).items():
         results = read_searches(folder, name)
         if not results:
-            raise SystemExit(f"{name}: no search is recorded; run benchmarks/finder_regret.py --tasks {name}")
+            raise SystemExit(f"{name}: no search is recorded; run benchmarks/regret.py --tasks {name}")
         best = losses.min()
         found[name] = {"by eye": ([by_eye], [loss_at(by_eye, rates, losses) / best - 1])}
         for rule in RULES:

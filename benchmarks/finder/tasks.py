@@ -1,6 +1,6 @@
 """What the finder is tried on: nets, data, optimizers, and the rates that are tried."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,7 +53,11 @@ NEW = {
     "lenet-one-cycle": Task("lenet", "fashion-mnist", 256, "momentum", 700, ladder(0.005, 0.64), schedule="one-cycle"),
     "lenet-adam-half-trained": Task("lenet", "fashion-mnist", 256, "adam", 700, ladder(1.25e-4, 0.016), (470, 0.001)),
 }
-EVERY = {**TASKS, **HELD_OUT, **NEW}
+# Ten times as long as tasks above: what a small share of a long training can find.
+LONG = {
+    f"{name}-long": replace({**TASKS, **HELD_OUT}[name], updates=9000) for name in ("mlp-sgd", "mlp-nag", "mlp-cifar10")
+}
+EVERY = {**TASKS, **HELD_OUT, **NEW, **LONG}
 OPTIMIZERS = {
     "sgd": ("sgd", {}),
     "momentum": ("sgd", {"momentum": 0.9}),

@@ -1,0 +1,150 @@
+"""From what ``tuning.py`` found to its tables."""
+
+import numpy as np
+from regret_tables import loss_at, read_searches, truths
+from tasks import EVERY, LONG
+
+from gluon_lr.experiments import Store
+from gluon_lr.finder import TuneResult
+
+BUDGETS = (0.3, 1.0, 3.0)
+BY_EYE = 0.05
+# The numbers in walk.py were chosen on losses of trainings at fixed rates on these.
+CHOSEN_ON = (
+    "lenet-sgd", "mlp-sgd", "lenet-adam", "mlp-adamw", "lenet-momentum", "mlp-nag", "lenet-rmsprop", "mlp-cifar10",
+    "lenet-half-trained", "lstm-clipped", "autoencoder",
+)  # fmt: skip
+
+
+def found_path(folder, name, seed, way, budget):
+    """Where a search's result is kept."""
+    return folder / "tuned" / f"{way}-{budget:g}" / f"{name}.seed{seed}.json"
+
+
+def read_found(folder, name, way, budget):
+    """Seed → what was found."""
+    paths = (folder / "tuned" / f"{way}-{budget:g}").glob(f"{name}.seed*.json")
+    return {int(path.stem.rpartition("seed")[2]): TuneResult.from_json(path) for path in sorted(paths)}
+
+
+def rounded(rate):
+    """A rate as it is trained: to three digits."""
+    return float(f"{rate:.3g}")
+
+
+def suggested(folder, name):
+    """Seed → what the finder's own search suggests."""
+    found = {}
+    for seed, result in enumerate(read_searches(folder, name)):
+        if result.suggestion:
+            found[seed] = result.suggestion.lr
+    return found
+
+
+def chosen_rates(folder, name):
+    """(seed, rate) of everything that suggested one for a task."""
+    rates = [*suggested(folder, name).items()]
+    for budget in BUDGETS:
+        for way in ("tune", "halving", "random"):
+            rates += [(seed, found.lr) for seed, found in read_found(folder, name, way, budget).items() if found]
+    return [*rates, (0, BY_EYE)]
+
+
+def beyond_grid(folder):
+    """(task, rate, seed) of the rates beyond a task's grid, which have to be trained."""
+    found = set()
+    for name, task in EVERY.items():
+        if not any((folder / "tuned").glob(f"*/{name}.seed*.json")):
+            continue
+        for seed, rate in chosen_rates(folder, name):
+            if not task.rates[0] <= rate <= task.rates[-1]:
+                found.add((name, rounded(rate), seed))
+    return sorted(found)
+
+
+def beyond_losses(folder):
+    """(task, rate) → the final loss of the trainings beyond the grids; infinite where they did not stay finite."""
+    losses = {}
+    for record in Store(folder).records():
+        settings = record.spec["settings"]
+        name, rate = settings["task"], settings["rate"]
+        if record.complete and name in EVERY and rate not in EVERY[name].rates:
+            whole = record.epochs == record.spec["epochs"]
+            losses.setdefault((name, rate), []).append(record.history["train_loss"][-1] if whole else np.inf)
+    return {key: float(np.mean(values)) for key, values in losses.items()}
+
+
+def regret(name, rate, true, beyond):
+    """The final loss at a rate over the grid's least, less one; None where it is beyond the grid and not trained."""
+    rates, losses = true[name]
+    if rates[0] <= rate <= rates[-1]:
+        return loss_at(rate, rates, losses) / losses.min() - 1
+    found = beyond.get((name, rounded(rate)))
+    return None if found is None else found / losses.min() - 1
+
+
+def _cell(values, rates, spent=None):
+    if not values:
+        return "–"
+    cost = "" if spent is None else f", {np.mean(spent):.2f}"
+    return f"{np.median(rates):.2g}: {_percent(np.mean(values))}{cost}"
+
+
+def _percent(value):
+    """A regret as text: a hundred times the least loss is a training that diverged."""
+    return f"{100 * value:.1f} %" if value < 100 else "diverges"
+
+
+def _row(folder, name, true, beyond, columns):
+    rates, losses = true[name]
+    mark = "" if name in CHOSEN_ON else "*"
+    row, numbers = [name + mark, f"{rates[losses.argmin()]:g}, {losses.min():.3f}"], []
+    for way, budget in columns:
+        if way == "curve":
+            given, spent = suggested(folder, name), None
+        elif way == "by eye":
+            given, spent = {0: BY_EYE}, None
+        else:
+            found = {seed: result for seed, result in read_found(folder, name, way, budget).items() if result}
+            given = {seed: result.lr for seed, result in found.items()}
+            spent = [result.updates_spent / result.updates for result in found.values()]
+        values = [regret(name, rate, true, beyond) for rate in given.values()]
+        values = [value for value in values if value is not None]
+        row.append(_cell(values, list(given.values()), spent))
+        numbers.append(values)
+    return row, numbers
+
+
+def table(folder, columns, heads):
+    """A line a task, a column a way to find a rate: its median rate, mean regret and cost; means and worst below."""
+    true, beyond = truths(folder, EVERY), beyond_losses(folder)
+    rows, every = [], []
+    for name in EVERY:
+        if name not in true or not any((folder / "tuned").glob(f"*/{name}.seed*.json")):
+            continue
+        row, numbers = _row(folder, name, true, beyond, columns)
+        rows.append(row)
+        if name not in LONG:
+            every.append((name, numbers))
+    for label, of in (("mean", np.mean), ("worst task", max)):
+        for which, names in (("", ()), (" of those with *", CHOSEN_ON)):
+            means = [[np.mean(numbers[i]) for name, numbers in every if numbers[i] and name not in names]
+                     for i in range(len(columns))]  # fmt: skip
+            rows.append([f"{label}{which}", "", *(_percent(of(values)) if values else "–" for values in means)])
+    head = ["task", "best rate, final loss", *heads]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
+
+
+def blocks(folder):
+    """The generated blocks, of what is in the folder."""
+    own = [("tune", budget) for budget in BUDGETS]
+    peers = [(way, budget) for budget in BUDGETS for way in ("halving", "random")]
+    return {
+        "finder-tune": table(
+            folder, [("curve", 0), ("by eye", 0), *own],
+            ["the curve alone (`turn`)", "0.05", *(f"`tune`, budget {budget:g}" for budget in BUDGETS)],
+        ),
+        "finder-tune-peers": table(
+            folder, peers, [f"{way}, {budget:g}" for way, budget in peers],
+        ),
+    }  # fmt: skip

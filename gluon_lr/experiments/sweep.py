@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import DamagedError, GluonLRError, RecordError, UsageError
 from ..files import writable_folder
@@ -108,16 +108,26 @@ def _complete(record: Optional[Record]) -> bool:
 def _parallel(
     specs: Sequence[RunSpec], build: Build, store: Store, jobs: Optional[int], ctx: str, data_dir: Optional[str]
 ) -> Iterator[Optional[Record]]:
+    return in_processes([(_work, spec, build, store, ctx, data_dir) for spec in specs], jobs)
+
+
+def in_processes(calls: Sequence[Tuple[Any, ...]], jobs: Optional[int] = None) -> Iterator[Any]:
+    """What functions return, as it comes: each is called in a process with one thread, or on joblib's Dask cluster.
+
+    Args:
+        calls: a function and its arguments each; the number of this process, or None on a cluster, is one more.
+        jobs: processes side by side; default as of :func:`sweep`.
+    """
     from joblib import Parallel, delayed, parallel_config
     from joblib.parallel import get_active_backend
 
     on_cluster = "Dask" in type(get_active_backend()[0]).__name__
     parent = None if on_cluster else os.getpid()
-    tasks = [delayed(_work)(spec, build, store, ctx, data_dir, parent) for spec in specs]
+    tasks = [delayed(function)(*arguments, parent) for function, *arguments in calls]
     if on_cluster:
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
-    workers = min(jobs or _side_by_side(len(specs), os.cpu_count() or 1), len(specs))
+    workers = min(jobs or _side_by_side(len(tasks), os.cpu_count() or 1), len(tasks))
     # A single job gets a process of its own too, since only there can we promise one thread. joblib would run it in
     # this process, so we ask for two processes and hand out one task at a time.
     # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.

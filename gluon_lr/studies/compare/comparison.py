@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, List, Mapping, Optional, Union
 
 from ...analysis.comparisons import finite
 from ...analysis.measures import ACCURACY, Score, score_of
@@ -13,6 +13,7 @@ from ...analysis.statistics import count_seeds
 from ...analysis.verdicts import Claim, Verdict, judge
 from ...errors import UsageError
 from ...experiments.record import Record
+from ...finder import TuneResult
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,6 +27,7 @@ class Comparison:
         read: how many of the runs were recorded already and were read.
         trained: how many were trained, or gone on with, in this call.
         score: the number that trainings are judged by.
+        tuned: schedule → what :meth:`LRFinder.tune` found for it; empty where rates were given.
     """
 
     records: List[Record]
@@ -34,6 +36,7 @@ class Comparison:
     read: int = 0
     trained: int = 0
     score: Score = ACCURACY
+    tuned: Mapping[str, TuneResult] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Comparison: {self.done()}\n\n{self.table().markdown()}"

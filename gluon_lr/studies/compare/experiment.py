@@ -15,12 +15,15 @@ from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
 from ...experiments.store import Store
 from ...experiments.sweep import sweep
+from ...files import writable_folder
+from ...finder import TuneResult
 from ...metrics import Metric
 from ...schedulers import pure
 from .arguments import rate, require_functions, several, whole_number
 from .comparison import Comparison
 from .identified import Data, Identities, loaders, seeded
 from .refusal import Planned, count_recorded
+from .tuned import TUNE, tuned_rates
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ def compare(
     schedules: Mapping[str, MakeScheduler],
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    lrs: Sequence[float] = (0.1,),
+    lrs: Union[Sequence[float], str] = (0.1,),
     epochs: int = 10,
     loss: Optional[Callable[..., Any]] = None,
     optimizer: str = "sgd",
@@ -82,7 +85,9 @@ def compare(
         schedules: name → function of a rate that gives a scheduler of updates: ours, MXNet's, GluonCV's or a number;
             a schedule itself, or a number, is refused.
         seeds: of initialization and, where a loader has a ``seed``, batch order; the same for all schedules.
-        lrs: the rates that every schedule is tried at; default 0.1 alone.
+        lrs: the rates that every schedule is tried at; default 0.1 alone. ``"tune"`` finds one for each schedule
+            (:meth:`LRFinder.tune`), at the cost of one training, judged by the validation data or, where there are
+            none, by a tenth of the training data that is then not trained on.
         epochs: how many; default 10.
         loss: default softmax cross-entropy.
         optimizer, optimizer_params: as ``gluon.Trainer`` takes them; plain values; default plain SGD.
@@ -134,15 +139,16 @@ def compare(
     """
     require_functions(schedules)
     by = _score(score, larger_is_better)
-    rates = several(lrs, "lrs", rate, "lrs=[0.1]")
+    rates = [] if isinstance(lrs, str) and lrs == TUNE else several(lrs, "lrs", rate, "lrs=[0.1]")
     numbers = several(seeds, "seeds", whole_number, "seeds=range(3)")
     epochs = whole_number(epochs, "epochs")
     if epochs < 1:
         raise UsageError(f"epochs is {epochs}: expected at least 1")
     given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, metric)
-    runs = [(name, lr, seed) for name in schedules for lr in rates for seed in numbers]
-    planned = _plan(runs, epochs, given, Identities(names, schedules))
-    folder = Path(out)
+    identities, folder = Identities(names, schedules), Path(out)
+    tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx)
+    runs = [(name, lr, seed) for name in schedules for lr in rates or [_rounded(tuned[name])] for seed in numbers]
+    planned = _plan(runs, epochs, given, identities)
     read = 0 if fresh else count_recorded(Store(folder), planned)
     build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
     records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
@@ -150,9 +156,25 @@ def compare(
         by = score_of("test_loss", None)
     from .report import write_report
 
-    found = Comparison(records, folder, write_report(folder, records, by), read, len(records) - read, by)
+    found = Comparison(records, folder, write_report(folder, records, by), read, len(records) - read, by, tuned)
     log.info("%s", found.done())
     return found
+
+
+def _tuned(
+    given: Given, epochs: int, seed: int, identities: Identities, folder: Path, jobs: Optional[int], ctx: str
+) -> Dict[str, TuneResult]:
+    """Schedule → the rate that trials found for it, with the first seed."""
+    planned = _plan([(name, 0.1, seed) for name in given.schedules], epochs, given, identities)
+    build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
+    schedules = {name: functools.partial(_scheduler, given.schedules, name) for name in given.schedules}
+    specs = {run.spec.settings["schedule"]: run.spec for run in planned}
+    return tuned_rates(specs, build, schedules, writable_folder(folder) / "tuned", jobs, ctx)
+
+
+def _rounded(result: TuneResult) -> float:
+    """A rate as a person would write it, and as the name of a run has it."""
+    return float(f"{result.lr:.3g}")
 
 
 def _score(score: Union[str, Callable[[Any], float], None], larger_is_better: Optional[bool]) -> Score:

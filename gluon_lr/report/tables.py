@@ -14,7 +14,7 @@ from ..analysis.measures import ACCURACY, Score
 from ..analysis.power import power_of_equivalence, smallest_shown
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
 from ..analysis.statistics import PairedTest, count_seeds, mean_interval
-from ..analysis.verdicts import Claim, Verdict
+from ..analysis.verdicts import KINDS, Claim, Verdict
 from ..experiments.record import Record
 
 COLUMNS = (
@@ -138,6 +138,25 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
         *("δ: p that the difference is smaller (Holm)", "verdict"),
     ]
     return Table(caption, columns, rows)
+
+
+def verdict_words(verdicts: Sequence[Verdict], of: str = "") -> str:
+    """What became of the claims that can be judged, in a sentence a kind of verdict.
+
+    Example:
+        >>> from ..analysis.verdicts import judge
+        >>> verdict_words(judge([Claim("A is best", "m", [1.0, 1.1, 0.9]), Claim("B is worst", "m", [1.0, -1.0, 0.1])]))
+        'Of 2 claims 1 is supported: A is best. 1 is not resolved: B is worst.'
+    """
+    judged = [verdict for verdict in verdicts if verdict.test.difference.n > 1]
+    found = []
+    for kind in KINDS:
+        claims = [verdict.claim.text for verdict in judged if verdict.kind == kind]
+        if claims:
+            what = {"no difference": "shows no difference that would matter"}.get(kind, f"is {kind}")
+            what = what if len(claims) == 1 else what.replace("shows", "show").replace("is ", "are ", 1)
+            found.append(f"{len(claims)} {what}: {'; '.join(claims)}")
+    return f"Of {len(judged)} claims{of} {'. '.join(found)}." if found else ""
 
 
 def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:

@@ -11,7 +11,7 @@ from ...experiments.record import Record
 from ...report.figures import draw_beside, draw_mean, new_figure, plain_ticks, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import arms_table, paired_table, verdict_table
+from ...report.tables import arms_table, paired_table, verdict_table, verdict_words
 from .claims import claims
 from .experiment import RUNS
 
@@ -79,17 +79,22 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         charts["validation"] = draw_beside(records, "test_acc", "validation accuracy")
         charts["validation-loss"] = draw_beside(records, "test_loss", "validation loss")
     pairs = [(name, "constant") for name in RUNS if name != "constant"]
+    verdicts = judge(claims(records))
+    drawn = save_figures(charts, folder, quick)
     sections = [
+        Section(
+            "What was found",
+            [verdict_words(verdicts, " of the article")],
+            pictures=[path for path in drawn if path.stem == "validation"],
+        ),
         Section(
             "Every arm",
             tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
             pictures=save_figures(training, folder, quick),
         ),
         Section("Beside its counterpart", tables=[paired_table(records, pairs, "test_acc", larger_is_better=True)]),
-        Section("The article's charts", pictures=save_figures(charts, folder, quick)),
-        Section(
-            "The article's conclusions", tables=[verdict_table(judge(claims(records)), "Paired over common seeds")]
-        ),
+        Section("The article's charts", pictures=[path for path in drawn if path.stem != "validation"]),
+        Section("The article's conclusions", tables=[verdict_table(verdicts, "Paired over common seeds")]),
     ]
     return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)
 

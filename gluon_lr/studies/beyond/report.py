@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
+from ...analysis.comparisons import compare_runs
 from ...analysis.selection import read_comparable
 from ...experiments.record import Record
 from ...report.figures import draw_training, save_figures
@@ -33,14 +34,23 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     finished = any(r.status == "finished" for r in records)
     curves = {"training": draw_training(records, title)} if finished else {}
     sections = [
-        Section(
-            "Every arm",
-            tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
-            pictures=save_figures(curves, folder, quick),
-        ),
+        Section("What was found", [found_words(records)], pictures=save_figures(curves, folder, quick)),
+        Section("Every arm", tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")]),
         Section("Beside its counterpart", tables=[paired_table(records, PAIRS, "test_acc", larger_is_better=True)]),
     ]
     return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)
+
+
+def found_words(records: Sequence[Record]) -> str:
+    """Which ways of scheduling can be told from their counterparts, in a sentence."""
+    tests = compare_runs(records, PAIRS, "test_acc")
+    told_apart = [
+        f"{test.name.replace(' − ', ' is better than ' if test.difference.mean > 0 else ' is worse than ')}"
+        for test in tests
+        if test.p_corrected < 0.05
+    ]
+    which = "; ".join(told_apart) if told_apart else "none"
+    return f"Of {len(tests)} ways of scheduling, each beside its counterpart, these can be told apart: {which}."
 
 
 def beyond_block(records: Sequence[Record]) -> str:

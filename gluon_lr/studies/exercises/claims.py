@@ -44,7 +44,7 @@ def answers(records: Sequence[Record]) -> Dict[str, str]:
         tests = compare_schedules(chosen)
         told_apart = [f"{test.name.replace(' − ', ' beats ')}" for test in tests if test.p_corrected < 0.05]
         resolved = "; ".join(told_apart) or f"none of {len(tests)} pairs is resolved"
-        found[exercise] = f"best mean first: {' > '.join(names)}; {resolved}"
+        found[exercise] = f"means, the best first: {', '.join(names)}; {resolved}"
         if exercise == "warmup":
             whole = [
                 n for n, rates in cells(chosen).items() if all(r.status == "finished" for r in rates[0.5].values())

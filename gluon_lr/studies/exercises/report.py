@@ -49,7 +49,8 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     """Write ``results.csv``, the figures and ``report.html`` from the records in ``folder``; the page's path."""
     folder = Path(folder)
     records, left_out = read_all(folder)
-    sections = [section(records, name, folder, quick) for name in QUESTIONS if of_exercise(records, name)]
+    found = Section("What was found", [f"{QUESTIONS[name]} {answer}." for name, answer in answers(records).items()])
+    sections = [found, *(section(records, name, folder, quick) for name in QUESTIONS if of_exercise(records, name))]
     title = "The chapter's exercises, worked"
     return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)
 

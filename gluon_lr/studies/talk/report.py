@@ -12,7 +12,7 @@ from ...report.figures import save_figures
 from ...report.grids import draw_map, draw_rates
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import pairs_table, rates_table, schedules_table, verdict_table
+from ...report.tables import pairs_table, rates_table, schedules_table, verdict_table, verdict_words
 from .claims import claims
 from .experiment import GRID, SCHEDULES
 
@@ -47,8 +47,11 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         "warmup": draw_rates(records, warmup, "The influence of warmup"),
         "map": draw_map(records),
     }
+    verdicts = judge(claims(records))
+    best, *others = save_figures(charts, folder, quick)
     sections = [
-        Section("The talk's plots", pictures=save_figures(charts, folder, quick)),
+        Section("What was found", [verdict_words(verdicts, " of the talk")], pictures=[best]),
+        Section("The talk's other plots", pictures=others),
         Section(
             "Every schedule at its best rate",
             tables=[
@@ -56,7 +59,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
                 rates_table(records, "The whole grid"),
             ],
         ),
-        Section("The talk's findings", tables=[verdict_table(judge(claims(records)), "Paired over common seeds")]),
+        Section("The talk's findings", tables=[verdict_table(verdicts, "Paired over common seeds")]),
         Section("Every two schedules", tables=[pairs_table(records, "Each at its best rate, paired over seeds")]),
     ]
     title = "Choosing a schedule: the talk, reproduced"

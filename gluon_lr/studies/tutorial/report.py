@@ -15,7 +15,7 @@ from ...finder import LRFinderResult
 from ...report.figures import new_figure, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, spread, verdict_table
+from ...report.tables import Table, spread, verdict_table, verdict_words
 from .claims import PUBLISHED, claims
 from .experiment import RATES, RUNS
 
@@ -125,21 +125,23 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     records, left_out = read_comparable(folder)
     records.sort(key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
     searches = read_searches(folder)
+    verdicts = judge(claims(records))
     sections = [
+        Section(
+            "What was found",
+            [verdict_words(verdicts, " of the tutorial")],
+            pictures=save_figures({"rates": draw_losses(records)}, folder, quick),
+        ),
         Section(
             "The finder",
             ["One update at each of ever greater rates; nothing of it is left in the net."],
             [suggestions_table(searches)],
             save_figures({"finder": draw_searches(searches)} if searches else {}, folder, quick),
         ),
-        Section(
-            "Three rates",
-            tables=[results_table(records)],
-            pictures=save_figures({"rates": draw_losses(records)}, folder, quick),
-        ),
+        Section("Three rates", tables=[results_table(records)]),
         Section(
             "Does the rate that was read off train best?",
-            tables=[verdict_table(judge(claims(records)), "Paired over seeds")],
+            tables=[verdict_table(verdicts, "Paired over seeds")],
         ),
     ]
     title = "Learning-rate finder: the tutorial, reproduced"

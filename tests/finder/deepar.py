@@ -40,6 +40,7 @@ def weights():
 
 before, updates = weights(), trainer.optimizer.num_update
 found = LRFinder(learner).find(lr_start=1e-5, lr_multiplier=1.5, progress=False)
+tuned = LRFinder(learner).tune(400, seed=0, progress=False)
 with preserved(net, trainer):
     for _ in range(3):
         learner.iteration(0.1)
@@ -50,6 +51,7 @@ print(
         {
             "losses": history.train_loss,
             "searched": len(found),
+            "tuned": [tuned.lr, tuned.updates_spent, len(tuned.trials)],
             "updates": [updates, trainer.optimizer.num_update],
             "moved within": moved,
             "same after": all((before[name] == after[name]).all() for name in before),

@@ -30,6 +30,10 @@ def test_deepar_is_searched_trained_and_left_as_it_was():
     assert len(said["losses"]) == 2
     assert said["losses"][1] < said["losses"][0]
     assert said["searched"] > 10
+    rate, spent, trials = said["tuned"]
+    assert 0 < rate < 10
+    assert spent <= 400
+    assert trials >= 3
     assert said["updates"] == [8, 8]
     assert said["moved within"]
     assert said["same after"]

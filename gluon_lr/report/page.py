@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Sequence
@@ -85,15 +86,24 @@ def write_report(
     write_text(folder / "results.csv", results_csv(records))
     failures = [f"{r.path.name if r.path else ''}: {r.error}" for r in records if r.status == "failed"]
     drawn = [BANDS] if any(section.pictures for section in sections) else []
-    last = Section("Notes", [*notes, *drawn, *environments(records), *failures])
+    last = Section("Notes", [*notes, *drawn, *made_by(records), *environments(records), *failures])
     return write_page(folder / "report.html", title, [*sections, last], QUICK_MARK if quick else "")
 
 
-def environments(records: Sequence[Record]) -> List[str]:
-    """One line a distinct machine and set of versions that the records were made with.
+def made_by(records: Sequence[Record]) -> List[str]:
+    """Which versions made the records, where there are several: a table of them mixes what rounds differently.
 
     gluon_lr 1.0.0 did not write its own version down.
     """
+    counts = Counter(record.environment.get("gluon_lr", "1.0.0") for record in records if record.environment)
+    if len(counts) < 2:
+        return []
+    listed = ", ".join(f"{count} by {version}" for version, count in sorted(counts.items()))
+    return [f"These tables hold trainings of several versions of gluon_lr: {listed}. Each record names its own."]
+
+
+def environments(records: Sequence[Record]) -> List[str]:
+    """One line a distinct machine and set of versions that the records were made with."""
     lines = {
         "{processor}, {cores} cores, {threads} thread a run, {context}, Python {python}, MXNet {mxnet}, "
         "NumPy {numpy}, gluon_lr {gluon_lr}".format(**{"gluon_lr": "1.0.0", **record.environment})

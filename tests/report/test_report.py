@@ -2,12 +2,14 @@
 
 import io
 from contextlib import redirect_stderr
+from dataclasses import replace
 
 from gluon_lr.experiments.progress import bars
 from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.figures import SCHEDULES, draw_training, look, looks
+from gluon_lr.report.page import made_by
 
 
 def test_no_two_schedules_look_alike_in_colour_nor_in_grey():
@@ -45,3 +47,10 @@ def test_a_finished_sweep_is_shown_whole(tmp_path):
         for seed in range(2):
             Store(tmp_path).write(*record(seed, "finished"))
     assert "4/4" in told.getvalue().rstrip().splitlines()[-1]
+
+
+def test_a_report_says_where_its_records_are_of_several_versions():
+    old, new = record(0, "finished")[1], record(1, "finished")[1]
+    old, new = replace(old, environment={"python": "3.11"}), replace(new, environment={"gluon_lr": "2.0.0"})
+    assert made_by([new, new]) == []
+    assert "of several versions of gluon_lr: 1 by 1.0.0, 2 by 2.0.0." in made_by([old, new, new])[0]

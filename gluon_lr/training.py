@@ -14,7 +14,7 @@ from mxnet import autograd, gluon
 
 from .arguments import whole_number
 from .checks import named_batch, require_trainable
-from .data.forms import Unpack, shards, unpack_pair
+from .data.forms import Unpack, shards, unpack_pair, unpacked
 from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metric, Metrics
@@ -136,7 +136,7 @@ def evaluate(
     metrics, count = Metrics(loss, metric), 0
     with autograd.pause():
         for batch in _passes(batches):
-            pair = unpack(batch)
+            pair = unpacked(unpack, batch)
             with named_batch(pair):
                 done = forward(net, loss, shards(pair, contexts))
                 metrics.add(done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import mxnet as mx
@@ -10,7 +11,7 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from .checks import named_batch, number_of_classes, require_classes
-from .data.forms import Unpack, call, length, shards, slices, unpack_pair
+from .data.forms import Unpack, call, length, shards, slices, unpack_pair, unpacked
 from .errors import UsageError
 from .state.private import loss_scaler
 
@@ -60,7 +61,7 @@ def update(
     Raises:
         UsageError: the net or the loss cannot take the batch, or the loss gives one number for many examples.
     """
-    pair = unpack(batch)
+    pair = unpacked(unpack, batch)
     done: List[Shard] = []
     for piece in [pair] if at_once is None else slices(pair, at_once):
         with named_batch(piece):
@@ -77,7 +78,7 @@ def forward(net: Any, loss: Callable[..., Any], pairs: Sequence[Any]) -> List[Sh
     done = []
     for inputs, target in pairs:
         output = call(net, inputs)
-        done.append(Shard(output, target, _one_an_example(_losses(loss, output, target), inputs, loss)))
+        done.append(Shard(output, target, _one_an_example(_losses(loss, output, target), inputs, target, loss)))
     return done
 
 
@@ -137,14 +138,33 @@ def _forward_backward(net: Any, loss: Callable[..., Any], trainer: Any, pairs: S
 def _losses(loss: Callable[..., Any], output: Any, target: Any) -> Any:
     several = isinstance(output, (list, tuple))
     if several and type(loss).__module__ == "mxnet.gluon.loss":
+        first, second = ("labels[0]", "labels[1]") if isinstance(target, (list, tuple)) else ("labels", "labels")
         raise UsageError(
             f"the net gives {len(output)} outputs, and {type(loss).__name__} takes one: give a loss of your own, for "
-            "example loss=lambda outputs, labels: one(outputs[0], labels) + other(outputs[1], labels)"
+            f"example loss=lambda outputs, labels: one(outputs[0], {first}) + other(outputs[1], {second})"
         )
-    return loss(output, target)
+    try:
+        return loss(output, target)
+    except TypeError:
+        _require_two_arguments(loss)
+        raise
 
 
-def _one_an_example(losses: Any, inputs: Any, loss: Callable[..., Any]) -> Any:
+def _require_two_arguments(loss: Callable[..., Any]) -> None:
+    """Refuse a loss that cannot be called with an output and a target."""
+    try:
+        inspect.signature(loss).bind(None, None)
+    except TypeError as error:
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise UsageError(
+            f"the loss {name} cannot be called with (outputs, targets) ({error}): it is given what the net gave and "
+            "what unpack gave as targets, each one array or a tuple of them"
+        ) from error
+    except ValueError:  # a builtin has no signature to ask
+        pass
+
+
+def _one_an_example(losses: Any, inputs: Any, target: Any, loss: Callable[..., Any]) -> Any:
     """The losses, several added up.
 
     Raises:
@@ -153,13 +173,14 @@ def _one_an_example(losses: Any, inputs: Any, loss: Callable[..., Any]) -> Any:
     if isinstance(losses, (list, tuple)):
         losses = sum(losses[1:], losses[0]) if losses else None
     name = getattr(loss, "__name__", type(loss).__name__)
+    first = "label[0]" if isinstance(target, (list, tuple)) else "label"
     if not isinstance(losses, mx.nd.NDArray):
         raise UsageError(f"the loss {name} gives a {type(losses).__name__}: expected an array, one loss an example")
     if losses.size == 1 and length(inputs) > 1:
         raise UsageError(
             f"the loss {name} gives one number for a batch of {length(inputs)}: expected one an example, since the "
             "trainer divides by their number itself. Leave .mean() or .sum() out, or spread a mean over its examples: "
-            "loss=lambda output, label: mean_loss(output, label).broadcast_to((len(label),))"
+            f"loss=lambda output, label: mean_loss(output, label).broadcast_to((len({first}),))"
         )
     return losses
 

@@ -44,12 +44,31 @@ def unpack_pair(batch: Any) -> Pair:
         form = f"{len(batch)} items"
         first = ", ".join(f"batch[{i}]" for i in range(max(1, len(batch) - 1)))
         line = f"lambda batch: (({first},), batch[{max(0, len(batch) - 1)}])"
+        if len(batch) > 2:
+            labels = ", ".join(f"batch[{i}]" for i in range(1, len(batch)))
+            line = f"{line} for several inputs, or unpack=lambda batch: (batch[0], ({labels})) for several labels"
     else:
         form, line = f"a {type(batch).__name__}", "lambda batch: (batch, None)"
     raise UsageError(
         f"a batch is {form}: expected a pair (data, label). Say what the net takes and what its output is compared "
         f"with, for example unpack={line}"
     )
+
+
+def unpacked(unpack: Unpack, batch: Any) -> Pair:
+    """What ``unpack`` makes of a batch.
+
+    Raises:
+        UsageError: it is no pair.
+    """
+    pair = unpack(batch)
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        what = f"{len(pair)} items" if isinstance(pair, (tuple, list)) else f"a {type(pair).__name__}"
+        raise UsageError(
+            f"unpack gives {what}: expected a pair (inputs, targets), each one array or a tuple of them, such as "
+            "unpack=lambda batch: (batch[0], (batch[1], batch[2]))"
+        )
+    return pair[0], pair[1]
 
 
 def _single(arrays: Sequence[Any]) -> Any:

@@ -9,7 +9,7 @@ import mxnet as mx
 from mxnet import autograd, gluon
 
 from ..checks import has_shapes, named_batch, require_trainable
-from ..data.forms import Unpack, call, shards, unpack_pair
+from ..data.forms import Unpack, call, shards, unpack_pair, unpacked
 from ..errors import UsageError
 from ..state.memory import parameters_of
 from ..state.private import is_deferred, is_initialized
@@ -25,7 +25,8 @@ class Learner:
         data_loader: anything of ``(data, label)`` that can be iterated again: a Gluon ``DataLoader``, continuous or
             not, :class:`~gluon_lr.data.ArrayBatches`, an iterator of ``mx.io``, a list. Other batches need ``unpack``.
         ctx: a context or a list of them to split each batch over; default the net's own, or the CPU.
-        loss: a Gluon loss, or any function that gives one loss an example; default softmax cross-entropy.
+        loss: a Gluon loss, or any function of the net's output and the targets that gives one loss an example, or a
+            list of such, which are added up; default softmax cross-entropy.
         trainer: the net's ``gluon.Trainer``; default plain SGD at 0.001.
         unpack: a function from a batch to inputs and targets, as :func:`~gluon_lr.train` takes it.
 
@@ -155,7 +156,7 @@ class Learner:
         else:
             self.close()
         try:
-            pair = self.unpack(batch)
+            pair = unpacked(self.unpack, batch)
         except UsageError:
             if type(self).iteration is Learner.iteration:
                 raise

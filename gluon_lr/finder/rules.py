@@ -18,8 +18,8 @@ _FEWEST = 10
 # The loss must fall by this many standard errors. Of 2,000 curves of mere normal noise, at most five do.
 CLEAR = 5.0
 UNCLEAR = (
-    "the loss never falls by more than its noise: use repeats, larger batches or a lower first rate, or look at the "
-    "net and the data"
+    "the loss never falls by more than its noise: use larger batches, more repeats or a lower first rate, or look at "
+    "the net and the data"
 )
 
 

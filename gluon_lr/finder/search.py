@@ -143,11 +143,12 @@ class LRFinder:
             updates: of the training that the rate is for; at least 10.
             schedule: the training's, as a function of the rate and the number of updates; a trial runs the whole of it
                 in its own length. Default a constant rate.
-            budget: updates that the search may make, in trainings; default 1. Where it is too small for trials, the
-                rate is the curve's, and the result says so.
+            budget: how much the search may cost, as a multiple of ``updates``; default 1. Where it is too small for
+                trials, the rate is the curve's, or None where the curve shows none, and the result says so.
             candidates: the most rates that are tried; default 8. Above a budget of about 4, trials are whole trainings.
-            validation: what judges a trial: a function of the net that gives a loss, or batches; default the mean loss
-                of the trial's last third. Its passes are no updates and do not count.
+            validation: what judges a trial: batches, by the learner's own ``unpack`` and loss; or a function from the
+                net to a loss. Default the mean loss of the trial's last third. Its passes are no updates and do not
+                count.
             seed: MXNet's generator is seeded with it before each trial and at the end; default 0 before each.
             snapshot_file: as :meth:`find` takes it.
             progress: draw a bar on standard error.

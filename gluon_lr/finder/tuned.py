@@ -56,7 +56,7 @@ class TuneResult:
         >>> trials = [Trial(rate, 3, (2.0, 1.5, loss), loss) for rate, loss in ((0.1, 1.2), (0.2, 1.0))]
         >>> result = TuneResult(0.2, 0.2, 0.2, "the best of two", trials, 100, 6)
         >>> result
-        <TuneResult: 0.2 (0.2 … 0.2) for 100 updates, after 6 updates of 2 trials>
+        <TuneResult: 0.2 (0.2 … 0.2) for 100 updates; 6 updates spent on a curve and 2 trials>
     """
 
     lr: Optional[float]
@@ -72,11 +72,11 @@ class TuneResult:
         return self.lr is not None
 
     def __repr__(self) -> str:
-        found = f"no rate: {self.reason}"
-        if self.lr is not None:
-            span = "" if self.low is None or self.high is None else f" ({self.low:.3g} … {self.high:.3g})"
-            found = f"{self.lr:.3g}{span} for {self.updates} updates"
-        return f"<TuneResult: {found}, after {self.updates_spent} updates of {len(self.trials)} trials>"
+        spent = f"{self.updates_spent} updates spent on a curve and {len(self.trials)} trials"
+        if self.lr is None:
+            return f"<TuneResult: no rate, {spent}: {self.reason}>"
+        span = "" if self.low is None or self.high is None else f" ({self.low:.3g} … {self.high:.3g})"
+        return f"<TuneResult: {self.lr:.3g}{span} for {self.updates} updates; {spent}>"
 
     @classmethod
     def from_json(cls, path: Any) -> "TuneResult":

@@ -146,9 +146,11 @@ def run_trials(learner: Any, curve: LRFinderResult, asked: Tuning, tell: Callabl
     length = min(asked.updates, left // min(TRIALS, asked.candidates))
     suggestion = curve.suggestion.lr
     if length < max(_SHORTEST, math.ceil(_LEAST_SHARE * asked.updates)):
-        reason = None if suggestion else f"the budget is too small for trials, and the curve: {curve.suggestion.reason}"
-        how = "the curve's suggestion: the budget is too small for trials"
-        return TuneResult(suggestion, None, None, how, [], asked.updates, len(curve), reason)
+        small = f"the budget of {asked.allowed} updates is too small for trials"
+        if suggestion is None:
+            reason = f"{small}, and the curve shows no rate ({curve.suggestion.reason})"
+            return TuneResult(None, None, None, small, [], asked.updates, len(curve), reason)
+        return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], asked.updates, len(curve))
     task = Task(learner, asked.schedule, asked.validation, asked.seed or 0, lambda: tell(1))
     trials: List[Trial] = []
     rate = suggestion or start_without_suggestion(curve)
@@ -177,7 +179,7 @@ def start_without_suggestion(curve: LRFinderResult) -> float:
 def _words(found: Reading, trials: List[Trial]) -> str:
     text = f"{len(trials)} trials of {trials[0].updates} updates; the parabola through the best three"
     if found.drift:
-        text += f", moved along updates^{-found.drift:.2f}"
+        text += f", corrected for the training's length by its share of it to the power {found.drift:.2f}"
     if found.weight < 1:
         text += f", counting {found.weight:.0%} beside the curve's suggestion"
     return f"{text}. Between low and high it rises by less than two standard errors of the losses"

@@ -83,7 +83,11 @@ class ReduceOnPlateau(LRScheduler):
         self.multiplier, self.best, self.stalled, self.resting = 1.0, math.inf, 0, 0
 
     def __repr__(self) -> str:
-        return f"ReduceOnPlateau({self.schedule!r}, factor={self.factor}, patience={self.patience})"
+        text = f"ReduceOnPlateau({self.schedule!r}, factor={self.factor}, patience={self.patience}"
+        for name, default in (("threshold", 1e-4), ("cooldown", 0), ("least", 0.0), ("larger_is_better", False)):
+            value = getattr(self, name)
+            text += f", {name}={value}" if value != default else ""
+        return f"{text})"
 
     def __call__(self, num_update: float) -> float:
         """The schedule's rate times the present multiplier; a call changes nothing."""

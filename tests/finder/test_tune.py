@@ -123,7 +123,7 @@ def test_it_never_spends_more_than_its_budget_and_says_what_it_spent(budget, can
         assert found.low <= found.lr <= found.high
     else:
         assert not found.trials
-        assert "the budget is too small for trials" in found.how
+        assert "updates is too small for trials" in found.how
 
 
 def test_trials_are_made_from_the_same_state_on_the_same_batches():

@@ -106,7 +106,10 @@ def test_what_a_plateau_is_given_is_checked(caplog):
         ReduceOnPlateau(lr=0.1)
     plateau = ReduceOnPlateau(1.0, np.float32(0.5), np.int64(0), 0, np.array(0), least=mx.nd.array([0.25]))
     assert (plateau.factor, plateau.patience, plateau.cooldown, plateau.least) == (0.5, 0, 0, 0.25)
-    assert repr(plateau) == "ReduceOnPlateau(ConstantScheduler(base_lr=1.0), factor=0.5, patience=0)"
+    assert (
+        repr(plateau)
+        == "ReduceOnPlateau(ConstantScheduler(base_lr=1.0), factor=0.5, patience=0, threshold=0, least=0.25)"
+    )
     told = [plateau.observe(x) for x in (np.float32(2), mx.nd.array([2.0]), np.array(2.0), 2)]
     assert told == [1.0, 0.5, 0.25, 0.25]
     for wrong in ("2", None, True, [1.0, 2.0]):

@@ -102,7 +102,8 @@ def test_a_sequential_net_hands_a_pair_to_its_first_layer(hybrid):
 @pytest.mark.parametrize(
     ("batch", "says"),
     [
-        ((1, 2, 3), r"3 items.*unpack=lambda batch: \(\(batch\[0\], batch\[1\],\), batch\[2\]\)"),
+        ((1, 2, 3), r"3 items.*unpack=lambda batch: \(\(batch\[0\], batch\[1\],\), batch\[2\]\) for several inputs"),
+        ((1, 2, 3), r"or unpack=lambda batch: \(batch\[0\], \(batch\[1\], batch\[2\]\)\) for several labels"),
         ({"text": 1, "label": 2}, r"a dict of 'text', 'label'.*batch\['text'\], batch\['label'\]"),
         (np.ones(3), "a ndarray"),
         ((), "0 items"),
@@ -164,6 +165,36 @@ def test_several_outputs_with_a_loss_for_each():
         Learner(TwoHeads(), loader(X, CLASSES), mx.cpu()).iteration()
     with pytest.raises(UsageError, match="metric <lambda> gives a float: expected an array"):
         trained(TwoHeads(), batches, both, metric=lambda outputs, targets: 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({}, r"one\(outputs\[0\], labels\[0\]\) \+ other\(outputs\[1\], labels\[1\]\)"),
+        ({"loss": lambda a, b, y, z: CE(a, y) + CE(b, z)}, r"cannot be called with \(outputs, targets\).*'y'"),
+        ({"loss": lambda outputs: CE(outputs[0], outputs[0])}, r"cannot be called with \(outputs, targets\)"),
+        ({"loss": lambda outputs, labels: CE(outputs[0], labels[0]).mean()}, r"broadcast_to\(\(len\(label\[0\]\),\)\)"),
+        ({"unpack": lambda batch: batch}, r"unpack gives 3 items: expected a pair \(inputs, targets\)"),
+        ({"unpack": lambda batch: batch[0]}, r"unpack gives a NDArray: expected a pair"),
+    ],
+)
+def test_two_heads_with_two_labels_are_told_what_to_write(arguments, says):
+    batches = [(X_, y, y) for X_, y in loader(X, CLASSES)]
+    wanted = {"unpack": lambda batch: (batch[0], (batch[1], batch[2])), **arguments}
+    with pytest.raises(UsageError, match=says):
+        Learner(TwoHeads(), batches, mx.cpu(), **wanted).iteration()
+    if "loss" in arguments or "unpack" in arguments:
+        loss = arguments.get("loss", lambda outputs, labels: CE(outputs[0], labels[0]))
+        with pytest.raises(UsageError, match=says):
+            trained(TwoHeads(), batches, loss, unpack=wanted["unpack"])
+
+
+def test_a_type_error_of_the_loss_itself_is_not_hidden():
+    def wrong(outputs, labels):
+        return outputs[0] + "text"
+
+    with pytest.raises(TypeError, match=r"text|unsupported|str"):
+        trained(TwoHeads(), [(X_, (y, y)) for X_, y in loader(X, CLASSES)], wrong)
 
 
 def test_a_loss_inside_the_net_needs_no_labels():

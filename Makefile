@@ -59,7 +59,7 @@ notebooks: $(VENV)/dev.ready
 
 # make lab    open the notebooks in JupyterLab
 lab: $(VENV)/dev.ready
-	$(BIN)/python -m jupyterlab --notebook-dir=notebooks $(ARGS)
+	$(BIN)/python -m jupyterlab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 # make evidence    everything that chapter_runs/ holds: see chapter_runs/README.md for the hours
 evidence: $(VENV)/dev.ready
@@ -72,6 +72,7 @@ evidence: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr talk --out chapter_runs/talk --seeds 0-2
 	$(BIN)/python -m gluon_lr exercises --out chapter_runs/exercises --seeds 0
 	$(BIN)/python benchmarks/finder/regret.py
+	$(BIN)/python benchmarks/finder/tuning.py
 	$(BIN)/python -m gluon_lr schedulers --out chapter_runs/gallery.png
 	$(BIN)/python notebooks/run.py
 
@@ -84,6 +85,7 @@ results: $(VENV)/dev.ready
 			--markdown docs/results/$$study.md || exit 1; done
 	$(BIN)/python -m gluon_lr.studies.forest
 	$(BIN)/python benchmarks/finder/regret.py --report-only --markdown docs/results/finder.md
+	$(BIN)/python benchmarks/finder/tuning.py --report-only --markdown docs/results/finder.md
 	$(BIN)/python benchmarks/faults/campaigns.py --markdown docs/about/reliability.md
 	$(BIN)/python benchmarks/speed/bench.py --report-only --markdown docs/about/speed.md
 
@@ -120,11 +122,13 @@ $(VENV)/python.ready:
 	touch $@
 
 $(VENV)/chapter.ready: $(VENV)/python.ready setup.py constraints.txt
+	@echo "installing what is pinned in constraints.txt, a minute or two"
 	$(BIN)/python $(PIP) -e '.[chapter]'
 	@$(call install_beside,$(BIN))
 	touch $@
 
 $(VENV)/dev.ready: $(VENV)/python.ready setup.py constraints.txt
+	@echo "installing what is pinned in constraints.txt, a few minutes"
 	$(BIN)/python $(PIP) -e '.[dev]'
 	@$(call install_beside,$(BIN))
 	touch $@ $(VENV)/chapter.ready

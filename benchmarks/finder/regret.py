@@ -11,7 +11,7 @@ a second call does only what is missing.
 
 from pathlib import Path
 
-from regret_tables import draw, left_out, regret_table, regrets, searches_table
+from regret_tables import BY_EYE, draw, left_out, regret_table, regrets, searches_table
 from tasks import EVERY, HELD_OUT, PARTS, TASKS, build, make, make_learner
 
 from gluon_lr.cli import Parser, choice_list, positive_int, run
@@ -20,12 +20,10 @@ from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.sweep import sweep
 from gluon_lr.report.blocks import markdown_file, update_blocks
 
-HERE = Path(__file__).resolve().parent
-FOLDER = HERE
-BY_EYE = 0.05  # the tutorial's reading of the curve
+FOLDER = Path(__file__).resolve().parent
 
 
-# How else one may search; neither were these looked at before.
+# How else one may search.
 SEARCHES = {
     "default": {},
     "from 1e-5": {"lr_start": 1e-5},
@@ -64,7 +62,7 @@ def search(name, seed, how):
 
 
 def blocks():
-    """The README's generated blocks, of what is in the folder."""
+    """The generated blocks of docs/results/finder.md, of what is in the folder."""
     chosen, held_out = regrets(FOLDER, TASKS, BY_EYE), regrets(FOLDER, HELD_OUT, BY_EYE)
     tables = (
         regret_table(FOLDER, TASKS, chosen, left_out(FOLDER, TASKS)),

@@ -8,6 +8,7 @@ from gluon_lr.finder.rules import DEFAULT_RULE, smooth, suggest
 from gluon_lr.report.figures import new_figure, save_png
 
 NOTHING = "Not measured yet."
+BY_EYE = 0.05  # the tutorial's reading of the curve
 
 
 def read_searches(folder, name, how="default"):
@@ -45,7 +46,7 @@ def regrets(folder, tasks, by_eye):
     for name, (rates, losses) in truths(folder, tasks).items():
         results = read_searches(folder, name)
         if not results:
-            raise SystemExit(f"{name}: no search is recorded; run benchmarks/regret.py --tasks {name}")
+            raise SystemExit(f"{name}: no search is recorded; run benchmarks/finder/regret.py --tasks {name}")
         best = losses.min()
         found[name] = {"by eye": ([by_eye], [loss_at(by_eye, rates, losses) / best - 1])}
         for rule in RULES:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import regret
 from tasks import EVERY, PARTS, build, make, make_learner, make_schedule
-from tuning_tables import beyond_grid, blocks, found_path
+from tuning_tables import BUDGETS, WAYS, beyond_grid, blocks, found_path
 
 from gluon_lr.cli import Parser, choice_list, positive_int, run
 from gluon_lr.experiments.run import seed_everything
@@ -19,16 +19,14 @@ from gluon_lr.experiments.sweep import sweep
 from gluon_lr.report.blocks import markdown_file, update_blocks
 
 FOLDER = Path(__file__).resolve().parent
-WAYS = ("tune", "halving", "random")
-BUDGETS = (1.0, 0.3, 3.0)
 LOWEST, HIGHEST = 1e-5, 10.0
 
 
 def trial_of(learner, name, seed):
     """A function of rate and updates that makes one trial, as ``tune`` does."""
-    from gluon_lr.finder.tuning import Task
+    from gluon_lr.finder.tuning import TrialSetup
 
-    return Task(learner, make_schedule(name), None, seed, lambda: None).attempt
+    return TrialSetup(learner, make_schedule(name), None, seed, lambda: None).attempt
 
 
 def halving(attempt, allowed, seed):
@@ -81,7 +79,7 @@ def main(argv=None):
         "--tasks", type=choice_list(list(EVERY)), default=list(EVERY), help="some of " + ",".join(EVERY)
     )
     parser.add_argument("--ways", type=choice_list(list(WAYS)), default=list(WAYS), help="some of " + ",".join(WAYS))
-    parser.add_argument("--budgets", type=float, nargs="+", choices=BUDGETS, default=BUDGETS, metavar="BUDGET")
+    parser.add_argument("--budgets", type=float, nargs="+", choices=BUDGETS, default=(1.0, 0.3, 3.0), metavar="BUDGET")
     parser.add_argument("--seeds", type=positive_int, default=3, help="how many, from 0 (default 3)")
     parser.add_argument("--jobs", type=positive_int, default=2)
     parser.add_argument("--report-only", action="store_true", help="train nothing; read what was saved")

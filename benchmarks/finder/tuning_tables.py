@@ -1,14 +1,14 @@
 """From what ``tuning.py`` found to its tables."""
 
 import numpy as np
-from regret_tables import loss_at, read_searches, truths
+from regret_tables import BY_EYE, loss_at, read_searches, truths
 from tasks import EVERY, LONG
 
 from gluon_lr.experiments import Store
 from gluon_lr.finder import TuneResult
 
 BUDGETS = (0.3, 1.0, 3.0)
-BY_EYE = 0.05
+WAYS = ("tune", "halving", "random")
 # The numbers in walk.py were chosen on losses of trainings at fixed rates on these.
 CHOSEN_ON = (
     "lenet-sgd", "mlp-sgd", "lenet-adam", "mlp-adamw", "lenet-momentum", "mlp-nag", "lenet-rmsprop", "mlp-cifar10",
@@ -45,7 +45,7 @@ def chosen_rates(folder, name):
     """(seed, rate) of everything that suggested one for a task."""
     rates = [*suggested(folder, name).items()]
     for budget in BUDGETS:
-        for way in ("tune", "halving", "random"):
+        for way in WAYS:
             rates += [(seed, found.lr) for seed, found in read_found(folder, name, way, budget).items() if found]
     return [*rates, (0, BY_EYE)]
 

@@ -44,8 +44,8 @@ def finite(values: Dict[int, float]) -> Dict[int, float]:
 
 
 def compare_collapses(records: Sequence[Record], beside: str) -> List[Tuple[str, int, int, Optional[float]]]:
-    """Run, its collapsed and its complete trainings, and the p-value of Fisher's exact test beside another run, with
-    Holm's correction over all of them; None for that run itself."""
+    """For each run: its name, how many trainings collapsed, how many are complete, and the p-value of Fisher's exact
+    test beside another run, with Holm's correction over all of them; None for that run itself."""
     groups = {name: [r for r in group if r.complete] for name, group in by_run(records).items()}
     counts = {name: sum(r.status == "collapsed" for r in group) for name, group in groups.items()}
     others = [name for name in groups if name != beside and beside in groups]

@@ -135,8 +135,11 @@ def roughness(record: Record, skip: float) -> float:
 
 
 def stall(record: Record) -> float:
-    """By how much more the training accuracy gained than the test accuracy, last quarter against the one before."""
+    """By how much more the training accuracy gained than the test accuracy, last quarter against the one before; NaN
+    for fewer than four epochs."""
     quarter = record.epochs // 4
+    if quarter == 0:
+        return float("nan")
 
     def gain(name: str) -> float:
         values = record.history[name]

@@ -7,12 +7,12 @@ from typing import Callable, Optional, Sequence
 
 import numpy as np
 
-POWER = 0.8  # the usual one: four of five such studies would see it
+POWER = 0.8  # the usual choice: four out of five such studies would find it
 _MOST = 10_000
 
 
 def seeds_for_difference(differences: Sequence[float], level: float = 0.05) -> Optional[int]:
-    """Seeds at which Student's paired test would see a mean like that of these differences, four times of five.
+    """Seeds at which Student's paired test would see a mean like that of these differences, four times out of five.
 
     Args:
         differences: those at hand; their mean and deviation are taken for the true ones.
@@ -29,7 +29,7 @@ def seeds_for_difference(differences: Sequence[float], level: float = 0.05) -> O
 
 
 def seeds_for_equivalence(differences: Sequence[float], delta: float, level: float = 0.05) -> Optional[int]:
-    """Seeds at which two one-sided tests would show, four times of five, that the mean is within ±``delta``.
+    """Seeds at which two one-sided tests would show, four times out of five, that the mean is within ±``delta``.
 
     None where the mean at hand is not, and otherwise as :func:`seeds_for_difference`.
     """
@@ -46,7 +46,7 @@ def power_of_difference(mean: float, deviation: float, n: int, level: float = 0.
 
 def power_of_equivalence(mean: float, deviation: float, n: int, delta: float, level: float = 0.05) -> float:
     """The chance that two one-sided tests of n differences say that their mean lies within ±``delta``; a little low,
-    since it takes the two tests' misses for exclusive."""
+    since it adds the chances that either test fails."""
     from scipy import stats
 
     bound = float(stats.t.ppf(1 - level, n - 1))
@@ -66,7 +66,7 @@ def _above(bound: float, freedom: int, shift: float) -> float:
 
 
 def smallest_shown(deviation: float, n: int, level: float = 0.05) -> float:
-    """The least mean difference that n seeds would show, four times of five.
+    """The least mean difference that n seeds would show, four times out of five.
 
     Example:
         >>> round(smallest_shown(1.0, 20), 2)

@@ -27,7 +27,7 @@ class Claim:
         text: the claim in our words.
         measure: how the differences were taken.
         differences: one a seed.
-        delta: δ, the difference that would matter, fixed before the runs; None where no such was fixed.
+        delta: δ, the difference that would matter; None where none was fixed.
         why: the reason for δ.
         denies: the claim is that there is *no* gain: it holds where the gain is shown to be less than δ.
         chosen_of: of how many sets of differences these are the least favourable: see :func:`against_every`.
@@ -106,9 +106,9 @@ def judge(claims: Sequence[Claim]) -> List[Verdict]:
     """A verdict for each claim, at 5 %.
 
     A claim is supported or refuted where its differences are not 0 on average, by Student's test. Else, where δ was
-    fixed, two one-sided tests ask whether they are smaller than δ on average. Of one claim at most one of the two can
-    err: where the mean is 0 the second is right, where it is δ or more the first is. So each is corrected by Holm's
-    method over the claims.
+    fixed, two one-sided tests ask whether they are smaller than δ on average. At most one of the two can be wrong about
+    a claim: the first only if the true mean is 0, the second only if it is δ or more. So each family is corrected by
+    itself, by Holm's method.
     """
     tests = holm([_test(claim) for claim in claims])
     small = [_p_small(claim) for claim in claims]

@@ -76,8 +76,8 @@ def train_together(
     """Train what is missing of one run together with the other workers. Every worker must call this.
 
     Args:
-        spec, build, folder, ctx, data_dir: as :func:`~gluon_lr.runs.execute` takes them; ``folder`` is the same for
-            every worker, since all read the first one's checkpoint there.
+        spec, build, folder, ctx, data_dir: as :func:`~gluon_lr.experiments.run.execute` takes them; ``folder`` is the
+            same for every worker, since all read the first one's checkpoint there.
         kvstore: ``dist_sync``.
 
     Returns:

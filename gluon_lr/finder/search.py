@@ -134,10 +134,11 @@ class LRFinder:
         """Find the rate for a training by trying a few for a part of it, then restore everything.
 
         A coarse search (:meth:`find`) says where to begin. From there rates are tried on the same batches from the same
-        state, each for a quarter of what is left of the budget: first a factor of two lower and higher, further on
-        while the best lies at an end, then between the best and its neighbours. The rate is the least of a parabola
-        through the best three in ln(rate). It allows for what short trials get wrong: the best rate changes as
-        training goes on, which the first parts of the trials show, and short trials count less beside the curve.
+        state, each for a quarter of the updates that the search leaves: first half the rate, then beyond whichever end
+        is best (twice or half as far, later four times), or between the best and its better neighbour. The rate is the
+        least of a parabola through the best three in ln(rate). It allows for what short trials get wrong: the best
+        rate changes as training goes on, which the first parts of the trials show; and the shorter the trials, the
+        nearer the answer stays to the curve's suggestion.
 
         Args:
             updates: of the training that the rate is for; at least 10.
@@ -172,18 +173,18 @@ class LRFinder:
         """
         from tqdm import tqdm
 
-        asked = checked(self.learner, updates, schedule, budget, candidates, validation, seed)
-        if asked.allowed < 2:
-            raise UsageError(f"a budget of {budget:g} trainings is {asked.allowed} updates: expected at least 2")
+        request = checked(self.learner, updates, schedule, budget, candidates, validation, seed)
+        if request.allowed < 2:
+            raise UsageError(f"a budget of {budget:g} trainings is {request.allowed} updates: expected at least 2")
         learner = self.learner
         with batches_from_the_start(learner):
             if not has_shapes(learner.net):
                 learner.iteration(take_step=False)
-        bar = tqdm(total=asked.allowed, desc="tune", unit="update", disable=not (progress and visible()), leave=False)
+        bar = tqdm(total=request.allowed, desc="tune", unit="update", disable=not (progress and visible()), leave=False)
         with bar, training_undone(learner, seed, snapshot_file):
-            curve = self.find(lr_multiplier=LADDER, max_updates=min(asked.allowed, 1000), progress=False)
+            curve = self.find(lr_multiplier=LADDER, max_updates=min(request.allowed, 1000), progress=False)
             bar.update(len(curve))
-            return run_trials(learner, curve, asked, bar.update)
+            return run_trials(learner, curve, request, bar.update)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the last search; see :meth:`LRFinderResult.plot`.

@@ -38,7 +38,7 @@ def training_undone(learner: Any, seed: Optional[int] = None, snapshot_file: Any
 
 
 def losses_at(learner: Any, rates: Iterable[float], stop: Callable[[float], bool]) -> Tuple[List[float], bool]:
-    """One update at each of these rates until ``stop`` says so of a loss: the losses, and whether it did."""
+    """One update at each of these rates until ``stop(loss)`` is true; the losses, and whether it stopped."""
     losses: List[float] = []
     learner.trainer.optimizer.lr_scheduler = None  # set aside: an iteration of the user's own sets the rate itself
     for rate in rates:

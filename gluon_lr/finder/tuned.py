@@ -45,7 +45,8 @@ class TuneResult:
 
     Attributes:
         lr: the rate; None where there is none.
-        low, high: the least and greatest rate that the trials cannot tell from it; None where nothing was tried.
+        low, high: the range of rates that did as well as it, within the noise of the trials; None where nothing was
+            tried.
         how: in words, how rate and range were found.
         trials: every :class:`Trial`, in order.
         updates: of the training that the rate is for.

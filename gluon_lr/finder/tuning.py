@@ -27,7 +27,7 @@ _EXPLODED = 100.0  # times the first loss
 
 
 @dataclass(frozen=True)
-class Task:
+class TrialSetup:
     """What all trials of a search have in common.
 
     Attributes:
@@ -35,24 +35,24 @@ class Task:
         schedule: of a trial's rate and length; None for a constant rate.
         validation: judges a trial; None for its own last losses.
         seed: that MXNet's generator has at the start of every trial.
-        tell: called after each update.
+        on_update: called after each update.
     """
 
     learner: Any
     schedule: Optional[Schedule]
     validation: Optional[Callable[[Any], float]]
     seed: int
-    tell: Callable[[], Any]
+    on_update: Callable[[], Any]
 
     def attempt(self, rate: float, updates: int) -> Trial:
         """Train at a rate, look, and undo it."""
-        first: List[float] = []
+        first: Optional[float] = None
 
         def exploded(loss: float) -> bool:
-            self.tell()
-            first[1:] = [loss]
-            first[:1] = first[:1] or [loss]
-            return not math.isfinite(loss) or loss - first[0] > _EXPLODED * (abs(first[0]) or 1.0)
+            nonlocal first
+            self.on_update()
+            first = loss if first is None else first
+            return not math.isfinite(loss) or loss - first > _EXPLODED * (abs(first) or 1.0)
 
         with batches_from_the_start(self.learner), training_undone(self.learner):
             mx.random.seed(self.seed)
@@ -83,14 +83,14 @@ def rates_of(schedule: Optional[Schedule], rate: float, updates: int) -> List[fl
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuneRequest:
     """What a search by trials was asked for, checked.
 
     Attributes:
         updates: of the training that the rate is for.
         allowed: updates that the search may make.
         candidates: the most rates that are tried.
-        schedule, validation: as of a :class:`Task`.
+        schedule, validation: as of a :class:`TrialSetup`.
         seed: as :meth:`LRFinder.tune` takes it.
     """
 
@@ -104,7 +104,7 @@ class Tuning:
 
 def checked(
     learner: Any, updates: Any, schedule: Any, budget: Any, candidates: Any, validation: Any, seed: Any
-) -> Tuning:
+) -> TuneRequest:
     """The arguments of :meth:`LRFinder.tune`, as they are meant.
 
     Raises:
@@ -123,7 +123,7 @@ def checked(
         rates_of(schedule, 0.1, updates)
     candidates = whole_number("candidates", candidates, least=2)
     seed = None if seed is None else whole_number("seed", seed, least=0)
-    return Tuning(updates, int(budget * updates), candidates, schedule, _judge(learner, validation), seed)
+    return TuneRequest(updates, int(budget * updates), candidates, schedule, _judge(learner, validation), seed)
 
 
 def _judge(learner: Any, validation: Any) -> Optional[Callable[[Any], float]]:
@@ -138,25 +138,27 @@ def _judge(learner: Any, validation: Any) -> Optional[Callable[[Any], float]]:
     return lambda net: evaluate(net, validation, learner.loss, learner.ctx, unpack=learner.unpack)[0]
 
 
-def run_trials(learner: Any, curve: LRFinderResult, asked: Tuning, tell: Callable[[int], Any]) -> TuneResult:
+def run_trials(
+    learner: Any, curve: LRFinderResult, request: TuneRequest, on_updates: Callable[[int], Any]
+) -> TuneResult:
     """Try rates from the curve's on, and read one off; everything is undone after each."""
     if not math.isfinite(curve[0][1]):
         raise UsageError("the loss of the first update is not finite: look at the net and the data")
-    left = asked.allowed - len(curve)
-    length = min(asked.updates, left // min(TRIALS, asked.candidates))
+    left = request.allowed - len(curve)
+    length = min(request.updates, left // min(TRIALS, request.candidates))
     suggestion = curve.suggestion.lr
-    if length < max(_SHORTEST, math.ceil(_LEAST_SHARE * asked.updates)):
-        small = f"the budget of {asked.allowed} updates is too small for trials"
+    if length < max(_SHORTEST, math.ceil(_LEAST_SHARE * request.updates)):
+        small = f"the budget of {request.allowed} updates is too small for trials"
         if suggestion is None:
             reason = f"{small}, and the curve shows no rate ({curve.suggestion.reason})"
-            return TuneResult(None, None, None, small, [], asked.updates, len(curve), reason)
-        return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], asked.updates, len(curve))
-    task = Task(learner, asked.schedule, asked.validation, asked.seed or 0, lambda: tell(1))
+            return TuneResult(None, None, None, small, [], request.updates, len(curve), reason)
+        return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], request.updates, len(curve))
+    setup = TrialSetup(learner, request.schedule, request.validation, request.seed or 0, lambda: on_updates(1))
     trials: List[Trial] = []
     rate = suggestion or start_without_suggestion(curve)
     scores: Dict[float, float] = {}
-    while rate is not None and len(trials) < min(asked.candidates, left // length):
-        trials.append(task.attempt(rate, length))
+    while rate is not None and len(trials) < min(request.candidates, left // length):
+        trials.append(setup.attempt(rate, length))
         scores[rate] = trials[-1].score
         rate = next_rate(scores)
     spent = len(curve) + sum(len(trial.losses) for trial in trials)
@@ -164,11 +166,11 @@ def run_trials(learner: Any, curve: LRFinderResult, asked: Tuning, tell: Callabl
         reason = (
             f"all {len(trials)} trials exploded, the least rate was {min(scores):.3g}: look at the net and the data"
         )
-        return TuneResult(None, None, None, "nothing to read off", trials, asked.updates, spent, reason)
+        return TuneResult(None, None, None, "nothing to read off", trials, request.updates, spent, reason)
     curves = {trial.rate: trial.losses for trial in trials}
-    drifts = asked.schedule is None and asked.validation is None
-    found = read_off(curves, scores, length, asked.updates, drifts, suggestion)
-    return TuneResult(found.rate, found.low, found.high, _words(found, trials), trials, asked.updates, spent)
+    drifts = request.schedule is None and request.validation is None
+    found = read_off(curves, scores, length, request.updates, drifts, suggestion)
+    return TuneResult(found.rate, found.low, found.high, _words(found, trials), trials, request.updates, spent)
 
 
 def start_without_suggestion(curve: LRFinderResult) -> float:
@@ -177,9 +179,14 @@ def start_without_suggestion(curve: LRFinderResult) -> float:
 
 
 def _words(found: Reading, trials: List[Trial]) -> str:
-    text = f"{len(trials)} trials of {trials[0].updates} updates; the parabola through the best three"
+    text = f"{len(trials)} trials of {trials[0].updates} updates"
+    if not found.parabola:
+        text += "; the best lies at the end of the range that was tried, and low and high are its neighbours"
+    else:
+        text += "; the least of the parabola through the best three, which low and high exceed by two standard errors"
     if found.drift:
-        text += f", corrected for the training's length by its share of it to the power {found.drift:.2f}"
+        longer = "lower" if found.drift > 0 else "higher"
+        text += f". Longer trainings prefer {longer} rates: times (trial / training length)^{found.drift:.2f}"
     if found.weight < 1:
-        text += f", counting {found.weight:.0%} beside the curve's suggestion"
-    return f"{text}. Between low and high it rises by less than two standard errors of the losses"
+        text += f". The trials count {found.weight:.0%}, the curve's suggestion the rest"
+    return text

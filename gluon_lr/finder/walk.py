@@ -1,6 +1,6 @@
 """From trials to the next rate to try, and in the end to the best one: plain numbers, no net.
 
-All works on ln(rate), where the loss after a trial is nearly a parabola around its least.
+Everything is computed in ln(rate); near its minimum the loss is almost a parabola there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 # Chosen with what follows on the losses of eleven tasks, before tune ran on any: docs/results/finder.md.
 FACTOR = 2.0
 _CLOSE = 1.25  # no rate is tried between two that are closer
-# The best rate goes with the number of updates to the power −drift. What short trials show of it is noisy, so it is
-# drawn half-way to the usual value.
+# The best rate is proportional to updates^−drift. Short trials show it with much noise, so it is averaged with the
+# usual value.
 USUAL_DRIFT, _OWN_SHARE, _DRIFTS = 0.1, 0.5, (-0.4, 0.6)
 _LEAST_WEIGHT = 0.4  # of trials beside the curve, to which their share of the training's updates is added
 _PREFIXES = (0.35, 0.5, 0.7, 1.0)  # of a trial, that its drift is read from
@@ -54,8 +54,8 @@ def next_rate(scores: Mapping[float, float]) -> Optional[float]:
 def lowest(scores: Mapping[float, float]) -> Tuple[float, float]:
     """Where the parabola through the best rate and its neighbours is least, and its curvature in ln(rate).
 
-    An exploded neighbour counts as three times as much worse as the other. Where the best rate lies at an end, or the
-    parabola opens downwards, it is the best rate itself and a curvature of 0.
+    An exploded neighbour counts as worse than the best by three times what the other neighbour is. Where the best rate
+    lies at an end, or the parabola opens downwards, it is the best rate itself and a curvature of 0.
 
     Example:
         >>> rate, curvature = lowest({1.0: 2.0, math.e: 1.0, math.e**2: 2.0})
@@ -129,9 +129,10 @@ class Reading:
 
     Attributes:
         rate: the best.
-        low, high: the least and greatest that the trials cannot tell from it.
+        low, high: the range of those that did as well, within the noise of the trials.
         drift: that was allowed for.
         weight: of the trials beside the curve's suggestion.
+        parabola: whether the rate is a parabola's least, or the best of those tried, at an end of them.
     """
 
     rate: float
@@ -139,6 +140,7 @@ class Reading:
     high: float
     drift: float
     weight: float
+    parabola: bool
 
 
 def read_off(
@@ -175,4 +177,4 @@ def read_off(
     if suggestion is not None:
         chosen = math.exp(weight * math.log(chosen) + (1 - weight) * math.log(suggestion))
     shift = chosen / rate
-    return Reading(chosen, min(chosen, low * shift), max(chosen, high * shift), fall, weight)
+    return Reading(chosen, min(chosen, low * shift), max(chosen, high * shift), fall, weight, curvature > 0)

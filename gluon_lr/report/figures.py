@@ -119,6 +119,9 @@ def draw_mean(
     ``line`` in place of parts of the schedule's own look. Where runs collapsed, the legend says how many did not."""
     curves = [record.history[quantity] for record in records if record.status == "finished"]
     if not curves:
+        collapsed = sum(record.status == "collapsed" for record in records)
+        if collapsed:  # an outcome, which has to be seen where there is no curve
+            ax.plot([], [], label=f"{label or name} (0 of {collapsed})", ms=4, lw=1.5, **{**look(name), **line})
         return
     table = np.array([curve[: min(map(len, curves))] for curve in curves], float)
     epochs = np.arange(1, table.shape[1] + 1)

@@ -135,7 +135,7 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
         rows.append([claim.text, claim.measure, measured, p, small, verdict.verdict])
     columns = [
         *("claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)"),
-        *("δ: p that the difference is smaller (Holm)", "verdict"),
+        *("δ: p of the test for a difference below δ (Holm)", "verdict"),
     ]
     return Table(caption, columns, rows)
 
@@ -171,7 +171,7 @@ def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:
         least = smallest_shown(deviation, seeds, level)
         rows.append([claim.text, f"{deviation:.4f}", f"{least:.4f}", f"{claim.delta:g}: {claim.why}", f"{chance:.0%}"])
     columns = [
-        "claim", "deviation of the differences", f"least difference that {seeds} seeds show four times of five",
+        "claim", "deviation of the differences", f"least difference that {seeds} seeds show four times out of five",
         "δ, and why", "chance to show that there is no such difference, where there is none",
     ]  # fmt: skip
     return Table(caption, columns, rows)

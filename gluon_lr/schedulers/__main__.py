@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from .. import schedulers
 from ..cli import Parser, file, positive_int, run
 from ..errors import UsageError
+from ..files import writable_folder
 from .arguments import refuse_unknown
 from .base import Scheduler
 
@@ -60,8 +61,16 @@ def parse_schedule(name: str, arguments: List[str], n: Optional[int] = None) -> 
     except UsageError:
         raise
     except (TypeError, ZeroDivisionError, ValueError, OverflowError) as error:
-        raise UsageError(f"{known[key]}: {error}. It takes {', '.join(accepted)}") from error
+        missing = [name for name in _required(kind) if name not in values]
+        what = f"needs {' and '.join(missing)}, as name=value" if missing else str(error)
+        raise UsageError(f"{known[key]}: {what}. It takes {', '.join(accepted)}") from error
     return schedule, rates
+
+
+def _required(kind: type) -> List[str]:
+    """The arguments of a schedule that have no default."""
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    return [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
 def _whole_length(schedule: Scheduler) -> int:
@@ -83,13 +92,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("name", nargs="?", help="a schedule, such as CosineScheduler or one-cycle; default: draw all")
     parser.add_argument("arguments", nargs="*", help="its arguments, as name=value")
     parser.add_argument("--n", type=positive_int, help="how many t to print, from 0 (default: to its end, or 100)")
-    parser.add_argument("--out", type=file, metavar="FILE", help="the sheet (default schedules.png)")
+    parser.add_argument("--out", type=file, metavar="FILE", help="the sheet (default my_runs/schedulers.png)")
     options = parser.parse_args(argv)
     if options.name is None:
         from ..report.figures import save_png
         from ..report.gallery import gallery
 
-        print(save_png(gallery(), options.out or Path("schedules.png")))
+        path = options.out or writable_folder(Path("my_runs")) / "schedulers.png"
+        print(save_png(gallery(), path))
         return 0
     if options.out is not None:
         raise UsageError("--out is where the sheet of all schedules goes: leave it out, one schedule is printed")

@@ -50,6 +50,7 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     """Train what is missing, write the report, say where it is; the exit code."""
     folder = options.folder
     _require_own_records(study.name, folder)
+    before = {} if options.fresh else {spec.key: _is_complete(Store(folder), spec) for spec in specs}
     records: List[Record] = []
     tracking: Optional[MlflowTracker] = None
     if options.report_only:
@@ -65,6 +66,9 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
             records = _train(study, options, specs)
         if options.kvstore and not records:
             return 0  # another worker of the same training reports it
+    done = [spec for spec in specs if before.get(spec.key)]
+    if not options.report_only and done:
+        print(f"{len(done)} of {len(specs)} runs read from {folder / 'runs'}, {len(specs) - len(done)} trained")
     contexts = sorted({r.environment["context"] for r in records if r.environment})
     if contexts:
         print(f"trained on {', '.join(contexts)}")
@@ -79,6 +83,14 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     for record in failed:
         print(f"failed: {record.spec['run']} seed {record.spec['seed']}: {(record.error or '').splitlines()[-1]}")
     return 1 if failed else 0
+
+
+def _is_complete(store: Store, spec: RunSpec) -> bool:
+    """Whether a run is recorded whole already; a damaged record is not, and is reported where it is read."""
+    with contextlib.suppress(RecordError):
+        found = store.find(spec)
+        return found is not None and found.complete
+    return False
 
 
 def _require_own_records(study: str, folder: Path) -> None:

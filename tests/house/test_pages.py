@@ -24,6 +24,7 @@ def generated():
         found.update(study.generated(records))
     regret = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "regret.py"))
     found.update(regret["blocks"]())
+    found.update(runpy.run_path(str(ROOT / "benchmarks" / "finder" / "tuning.py"))["blocks"](regret["FOLDER"]))
     found["reliability"] = campaigns.markdown(json.loads(campaigns.RECORD.read_text(encoding="utf-8")))
     record = ROOT / "benchmarks" / "speed" / "results.json"
     if record.exists():  # no session of the benchmark is recorded yet

@@ -84,7 +84,8 @@ def test_the_table_tells_collapsed_trainings_apart(others):
     assert fine[2] == "0.867"
     assert fine[-1].startswith(("above", "below"))
     short = replace(own[1], spec={**own[1].spec, "epochs": 3})
-    assert answer_table([short], others, "as-printed").rows[0][-1] == "no comparison"
+    assert answer_table([own[0], short], others, "as-printed").rows[-1][-1] == "no comparison"
+    assert answer_table([short], others, "as-printed").columns[-1] == "published lies", "nothing to compare at all"
     axes = draw_answer(own, others).axes
     assert len(axes) == 6
     assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == ["train loss", "train accuracy", "test accuracy"]
@@ -102,7 +103,7 @@ def test_a_report_on_one_seed_opens_with_the_answer_and_folds_what_it_cannot_jud
             (spec,) = specifications([record.spec["run"]], "as-printed", [0], 40)
             Store(tmp_path).write(spec, record)
     page = write_report(tmp_path).read_text(encoding="utf-8")
-    assert page.index("Your trainings, as-printed") < page.index("Three readings")
+    assert page.index("Your trainings, as-printed") < page.index("Four readings")
     assert "needs two seeds" not in page
     assert page.count("claims cannot be judged") == 1
     assert (tmp_path / "figures" / "yours-as-printed.png").exists()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from gluon_lr.analysis.places import log_density, p_of_place, place
 from gluon_lr.experiments import Store
 from gluon_lr.studies.chapter.claims import PUBLISHED
 from gluon_lr.studies.chapter.published import (
@@ -17,10 +18,7 @@ from gluon_lr.studies.chapter.published import (
     draw_finals,
     likelihood_table,
     likelihoods,
-    log_density,
     outside_notes,
-    p_of_place,
-    place,
     results_table,
     select,
 )
@@ -95,7 +93,7 @@ def test_a_reading_that_gives_the_published_figures_is_likelier_than_one_that_do
         assert found["as-printed"]["cosine", figure] > found["per-epoch"]["cosine", figure] + math.log(10)
     row = next(row for row in likelihood_table(near + far).rows if row[1] == ALL)
     assert float(row[2]) < -1
-    assert "likelier as printed than per-epoch, of cosine by 10^" in found_words(near + far)[0]
+    assert "likelier as printed than per-epoch: cosine's 10^" in found_words(near + far)[0]
     few = [r for r in near + far if r.spec["seed"] < 4]
     assert likelihoods(few) == {}, "four trainings say nothing of three figures"
     assert likelihood_table(few).rows == []

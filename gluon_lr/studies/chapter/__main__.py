@@ -57,7 +57,7 @@ def _further(records: Sequence[Record], options: Options) -> List[Table]:
 CHAPTER = Study(
     name="chapter",
     description="LeNet on Fashion-MNIST under the chapter's five schedules: published beside reproduced.",
-    takes="Takes seven minutes on two idle cores, with --quick one minute.",
+    takes="Takes seven minutes a seed on two idle cores, with --quick one minute.",
     runs=RUNS,
     epochs=EPOCHS,
     datasets=(FASHION_MNIST,),
@@ -79,12 +79,13 @@ CHAPTER = Study(
         "reading": {
             "choices": READINGS,
             "default": READINGS[0],
-            "help": f"what t counts (default {READINGS[0]})",
+            "help": "schedules drawn first and counted in updates (as-printed, the default), fresh and counted in "
+            "updates, or counted in epochs",
         },
         "lr": {
             "type": positive_rate,
             "metavar": "RATE",
-            "help": f"the constant rate; others scale (default {RATE})",
+            "help": f"the constant rate, with which the others are scaled (default {RATE})",
         },
         "schedule": {
             "type": own_schedule,

@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from ...analysis.places import log_density, p_of_place, place
 from ...analysis.selection import by_run
 from ...experiments.record import Record
 from ...report.figures import look, new_figure
@@ -38,33 +39,6 @@ def select(records: Sequence[Record], reading: str) -> List[Record]:
     return sorted(chosen, key=lambda r: (place_of(r.spec["run"]), r.spec["seed"]))
 
 
-def place(value: float, others: Sequence[float]) -> str:
-    """Where a value lies among others, in words.
-
-    Example:
-        >>> place(0.3, [0.1, 0.2, 0.4]), place(0.5, [0.1, 0.2]), place(0.0, [0.1])
-        ('above 2 of 3', 'above all 2', 'below all 1')
-    """
-    if not others:
-        return "–"
-    below = sum(other < value for other in others)
-    if below == len(others):
-        return f"above all {below}"
-    return f"above {below} of {len(others)}" if below else f"below all {len(others)}"
-
-
-def p_of_place(value: float, others: Sequence[float]) -> float:
-    """How often one more training would lie as far out among n others: 2·(1 + k)/(n + 1), k the fewer of those above
-    and below.
-
-    Example:
-        >>> p_of_place(9.0, [1.0, 2.0, 3.0]), p_of_place(2.5, [1.0, 2.0, 3.0])
-        (0.5, 1.0)
-    """
-    below, above = sum(other < value for other in others), sum(other > value for other in others)
-    return min(1.0, 2 * (1 + min(below, above)) / (len(others) + 1))
-
-
 def results_table(records: Sequence[Record], reading: str = "as-printed") -> Table:
     """Published beside reproduced, a line a run and quantity."""
     rows = []
@@ -88,7 +62,7 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
             )
     columns = [
         *("run", "after the last epoch", "published", "reproduced (mean ± 95 %)", "least … greatest", "collapsed"),
-        *("published lies", "p of such a place"),
+        *("published lies", "chance of lying as far out"),
     ]
     return Table(f"Reading: {reading}", columns, rows)
 
@@ -111,31 +85,6 @@ def earlier_table(records: Sequence[Record], earlier: Sequence[Record], version:
     for which in (f"by {version}", "now"):
         columns += [f"{which}: mean (least … greatest)", f"{which}: collapsed", f"{which}: published lies"]
     return Table(f"Seeds {min(seeds)} to {max(seeds)} as printed, with two ways of rounding", columns, rows)
-
-
-def log_density(values: np.ndarray, more: np.ndarray) -> float:
-    """The log density of one more observation after n normal ones: Student's, of one dimension or several.
-
-    Args:
-        values: ``(n, dimensions)``; n has to be greater than dimensions.
-        more: ``(dimensions,)``.
-
-    Source: Gelman and others, Bayesian Data Analysis: the predictive distribution under Jeffreys' prior.
-
-    Example:
-        >>> from scipy import stats
-        >>> values = np.array([[1.0], [2.0], [4.0]])
-        >>> s = values.std(ddof=1) * (1 + 1 / 3) ** 0.5
-        >>> bool(np.isclose(log_density(values, np.array([3.0])), stats.t.logpdf((3 - 7 / 3) / s, 2) - np.log(s)))
-        True
-    """
-    from scipy import stats
-
-    n, dimensions = values.shape
-    away = values - values.mean(axis=0)
-    freedom = n - dimensions
-    shape = away.T @ away * (n + 1) / (n * freedom)
-    return float(stats.multivariate_t(values.mean(axis=0), shape, df=freedom).logpdf(more))
 
 
 def likelihoods(records: Sequence[Record]) -> Dict[str, Dict[Tuple[str, str], float]]:
@@ -171,7 +120,7 @@ def likelihood_table(records: Sequence[Record]) -> Table:
         for figure in base
     ]
     return Table(
-        "How likely the published figures are in a reading, beside as printed: powers of ten",
+        "How much likelier the published figures are in a reading than as printed, in powers of ten",
         ["run", "after the last epoch", *others],
         rows if others else [],
     )
@@ -206,8 +155,7 @@ def outside_notes(records: Sequence[Record]) -> List[str]:
             )
     if notes:
         notes.append(
-            "What could not be tried: the edition of the data that the book was made with, which no mirror that "
-            "answers has."
+            "Not tried: the edition of the data that the book was made with. No mirror that we reached has it."
         )
     return notes
 

@@ -28,7 +28,7 @@ from .published import (
     select,
 )
 
-THREE_READINGS = (
+READINGS_IN_WORDS = (
     "Gluon's trainer calls a scheduler with the number of updates, 235 an epoch, while the chapter draws it against "
     "40 epochs, so that its milestones at 15 and 30 and its cosine's end at 40 are over within the first epoch.",
     "The chapter also draws the very object that it then trains with, and MXNet's schedulers change when they are "
@@ -57,6 +57,7 @@ NOTES = (
 )
 
 
+ON_CLAIMS = "Differences over common seeds, Student's test, Holm's correction over the eight claims of a reading."
 ON_COLLAPSE = (
     "A collapsed training is an outcome, not a missing value. It has no figure that could be averaged with the others, "
     "so means, intervals and paired differences leave its seed out; here the counts themselves are compared, by "
@@ -81,9 +82,9 @@ def found_words(records: Sequence[Record]) -> List[str]:
     base = likely.pop("as-printed", {})
     for reading, found in likely.items():
         apart = {run: base[run, ALL] - found[run, ALL] for run, part in found if part == ALL and (run, ALL) in base}
-        clear = [f"{run} by 10^{power / math.log(10):.0f}" for run, power in apart.items() if power > math.log(10)]
+        clear = [f"{run}'s 10^{power / math.log(10):.0f} times" for run, power in apart.items() if power > math.log(10)]
         if clear:
-            words.append(f"the page's figures are likelier as printed than {reading}, of {', '.join(clear)}")
+            words.append(f"published figures are likelier as printed than {reading}: {', '.join(clear)}")
     for reading in READINGS:
         kinds = [verdict.kind for verdict in judged(records, reading) if verdict.test.difference.n > 1]
         if kinds:
@@ -119,7 +120,7 @@ def draw_schedules() -> Any:
     for ax, (name, rates) in zip(axes.flat, panels):
         style = look(name)
         ax.plot(range(len(rates)), rates, ms=4, markevery=5, **style)
-        ax.set_title(name, fontsize=10)
+        ax.set_title(name if name in RUNS else f"{name} (drawn, never trained)", fontsize=10)
         ax.set_xlabel("calls (the chapter's 'epoch')")
         ax.set_ylabel("learning rate")
         ax.set_ylim(bottom=0)
@@ -132,14 +133,17 @@ def draw_readings(records: Sequence[Record]) -> Any:
     figure, axes = new_figure(2, 3, height=2.6)
     lines = [("#0072B2", "-", "o"), ("#009E73", "--", "s"), ("#D55E00", "-.", "^"), ("#CC79A7", ":", "D")]
     looks = dict(zip(READINGS, lines))
+    above = {"as-printed": 5, "per-update": 3}  # where both are the same, the one that made the page is seen
     for ax, run in zip(axes.flat, RUNS):
-        ax.plot(range(1, EPOCHS + 1), drawn_rates(run), color="0.6", lw=4, alpha=0.6, label="drawn in the chapter")
+        drawn = [rate or math.nan for rate in drawn_rates(run)]
+        ax.plot(range(1, EPOCHS + 1), drawn, color="0.6", lw=5, alpha=0.6, label="drawn in the chapter")
         for reading, (color, dash, marker) in looks.items():
             group = [r for r in select(records, reading) if r.spec["run"] == run and r.epochs]
             if group:
-                used = group[0].history["lr_mean"]
-                style = {"color": color, "ls": dash, "marker": marker, "ms": 3, "markevery": 5, "lw": 1.2}
-                ax.plot(range(1, len(used) + 1), used, label=reading, **style)
+                used = [rate or math.nan for rate in group[0].history["lr_mean"]]  # a rate of 0 has no logarithm
+                style = {"color": color, "ls": dash, "marker": marker, "ms": 3, "markevery": 5}
+                style["lw"] = 3.5 if reading == "per-update" else 1.2
+                ax.plot(range(1, len(used) + 1), used, label=reading, zorder=above.get(reading, 4), **style)
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
         ax.set_title(run, fontsize=10)
@@ -182,36 +186,27 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     found = [] if quick else found_words(records)
     finals = {"finals": draw_finals(records)} if found else {}
     left_out += [line for reading in readings for line in claims_left_out(records, reading)]
+    judged_tables = [table for table in (claims_table(records, reading) for reading in readings) if table.rows]
+    several = [reading for reading in readings if _seeds(records, reading) > 1]
+    beside = [
+        *(table for table in [likelihood_table(records)] if table.rows),
+        *(results_table(records, reading) for reading in several),
+        *_earlier_table(records, folder),
+    ]
     sections = [
         *(_answer(records, reading, folder, quick) for reading in readings if folder.resolve() != EVIDENCE),
         *([Section("What was found", found, pictures=save_figures(finals, folder))] if found else []),
-        Section(
-            "Published beside reproduced",
-            tables=[
-                *(table for table in [likelihood_table(records)] if table.rows),
-                *(results_table(records, r) for r in readings if _seeds(records, r) > 1),
-                *_earlier_table(records, folder),
-            ],
-        ),
-        Section("Three readings of each schedule", THREE_READINGS, pictures=save_figures(figures, folder, quick)),
+        *([Section("Published beside reproduced", tables=beside)] if beside else []),
+        Section("Four readings of each schedule", READINGS_IN_WORDS, pictures=save_figures(figures, folder, quick)),
         Section("Training", pictures=save_figures(curves, folder, quick)),
-        Section(
-            "The chapter's claims",
-            ["Differences over common seeds, Student's test, Holm's correction over the eight claims of a reading."],
-            [table for table in (claims_table(records, reading) for reading in readings) if table.rows],
-        ),
-        Section(
-            "Collapsed trainings",
-            [ON_COLLAPSE],
-            [
-                collapse_table(select(records, r), "constant", f"Reading: {r}")
-                for r in readings
-                if _seeds(records, r) > 1
-            ],
-        ),
+        *([Section("The chapter's claims", [ON_CLAIMS], judged_tables)] if judged_tables else []),
     ]
+    if several:
+        collapses = [collapse_table(select(records, r), "constant", f"Reading: {r}") for r in several]
+        sections.append(Section("Collapsed trainings", [ON_COLLAPSE], collapses))
+    notes = NOTES if several else NOTES[:3]  # the others are about statistics of several seeds
     title = "Learning-rate scheduling: the chapter, reproduced"
-    return write_report_page(folder, title, records, sections, [*NOTES, *outside_notes(records), *left_out], quick)
+    return write_report_page(folder, title, records, sections, [*notes, *outside_notes(records), *left_out], quick)
 
 
 def _answer(records: Sequence[Record], reading: str, folder: Path, quick: bool) -> Section:

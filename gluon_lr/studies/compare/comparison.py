@@ -25,7 +25,7 @@ class Comparison:
         folder: where they and the report are.
         report: the page.
         read: how many of the runs were recorded already and were read.
-        trained: how many were trained, or gone on with, in this call.
+        trained: how many were trained or resumed in this call.
         score: the number that trainings are judged by.
         tuned: schedule → what :meth:`LRFinder.tune` found for it; empty where rates were given.
     """

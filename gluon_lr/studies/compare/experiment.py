@@ -87,7 +87,7 @@ def compare(
         seeds: of initialization and, where a loader has a ``seed``, batch order; the same for all schedules.
         lrs: the rates that every schedule is tried at; default 0.1 alone. ``"tune"`` finds one for each schedule
             (:meth:`LRFinder.tune`), at the cost of one training, judged by the validation data or, where there are
-            none, by a tenth of the training data that is then not trained on.
+            none, by a tenth of the training data, held back during the search only.
         epochs: how many; default 10.
         loss: default softmax cross-entropy.
         optimizer, optimizer_params: as ``gluon.Trainer`` takes them; plain values; default plain SGD.
@@ -102,7 +102,7 @@ def compare(
             cannot be identified otherwise, such as batches from a database: ``{"data": "orders-2024-v2"}``. Change it
             whenever the thing changes.
         out: folder for records, figures and ``report.html``.
-        jobs: processes side by side; default as :func:`~gluon_lr.sweep.sweep` has it.
+        jobs: processes side by side; default as :func:`~gluon_lr.experiments.sweep.sweep` has it.
         ctx: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
         fresh: train again what is recorded already.
         progress: draw bars.
@@ -244,16 +244,14 @@ def _build(
     given: Given, words: Mapping[str, Dict[str, str]], spec: RunSpec, ctx: Any, data_dir: Optional[str] = None
 ) -> Ingredients:
     """What one run of a comparison trains."""
-    from mxnet import gluon, init
+    from mxnet import gluon
 
     from ...data.forms import call, shards, unpack_pair
-    from ...state.private import is_deferred, is_initialized
+    from ...finder.learner import initialize_missing
 
     train_iter, valid_iter, test_iter = loaders(given.data, spec.seed)
     net = given.make_net()
-    for parameter in net.collect_params().values():
-        if not is_initialized(parameter) and not is_deferred(parameter):
-            parameter.initialize(default_init=init.Xavier(), ctx=ctx)
+    initialize_missing(net, [ctx])
     net.collect_params().reset_ctx(ctx)
     inputs, _ = shards((given.unpack or unpack_pair)(next(iter(test_iter))), [ctx])[0]
     output = call(net, inputs)

@@ -1,4 +1,4 @@
-"""What identifies a run of a comparison, and what to say where a record was made of something else."""
+"""What identifies a run of a comparison: its net, data, loss, optimizer and schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rate that suits each schedule, found by trials on training data alone, before schedules are compared."""
+"""The rate that suits each schedule, found by trials without the test data, before schedules are compared."""
 
 from __future__ import annotations
 

@@ -90,6 +90,7 @@ def test_a_wrong_value_is_one_line_and_exit_2(command, option, value, capsys, tm
             "final_lr",
         ),
         (("gluon_lr.schedulers", "cosine", "max_update=" + "-" * 20_000 + "1"), 2, "max_update"),
+        (("gluon_lr.schedulers", "warmup", "warmup=100"), 2, "WarmupScheduler: needs schedule, as name=value"),
         (("gluon_lr.schedulers", "--n", "0"), 2, "at least 1"),
         (("gluon_lr.schedulers", "--n", "many"), 2, "at least 1"),
         (("gluon_lr.schedulers", "--n", "99999999999"), 2, "at most 1,000,000"),

@@ -118,3 +118,12 @@ def test_the_command_with_all_of_it(own):
     assert all(r.status in ("finished", "collapsed") for r in records), [r.error for r in records]
     page = (own / "out" / "lr-0.1_my_own-small" / "quick" / "report.html").read_text()
     assert "mine" in page
+    assert "read from" not in done.stdout
+    again = run_module(
+        *("gluon_lr.chapter", "--quick", "--epochs", "1", "--only", "cosine", "--lr", "0.1", "--seeds", "0-2"),
+        *("--schedule", "mine=my_own:falling", "--net", "my_own:small", "--out", "out"),
+        cwd=own,
+        env={"PYTHONPATH": str(own)},
+    )
+    assert "4 of 6 runs read from" in again.stdout
+    assert "2 trained" in again.stdout

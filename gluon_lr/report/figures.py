@@ -84,11 +84,15 @@ def new_figure(rows: int, columns: int, width: float = 9.0, height: float = 3.0,
 
 def plain_ticks(axis: Any, ticks: Optional[Sequence[float]] = None) -> None:
     """Label a logarithmic axis as people type numbers: 0.01 and 1e-6, not 10⁻²; with only ``ticks``, if given."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+    low, high = axis.get_view_interval()
     if ticks is not None:
         axis.set_major_locator(FixedLocator(ticks))
         axis.set_minor_locator(NullLocator())
+    elif high < 30 * low:  # powers of ten alone would be one or two
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_formatter(NullFormatter())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-")))
 
 

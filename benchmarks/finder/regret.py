@@ -67,7 +67,7 @@ def blocks():
     tables = (
         regret_table(FOLDER, TASKS, chosen, left_out(FOLDER, TASKS)),
         regret_table(FOLDER, HELD_OUT, held_out),
-        searches_table(FOLDER, EVERY, list(SEARCHES)),
+        searches_table(FOLDER, {**TASKS, **HELD_OUT}, list(SEARCHES)),
     )
     return dict(zip(BLOCKS, tables))
 

@@ -5,7 +5,7 @@ import numpy as np
 from gluon_lr.experiments import Store
 from gluon_lr.finder import RULES, LRFinderResult
 from gluon_lr.finder.rules import DEFAULT_RULE, smooth, suggest
-from gluon_lr.report.figures import new_figure, save_png
+from gluon_lr.report.figures import new_figure, plain_ticks, save_png
 
 NOTHING = "Not measured yet."
 BY_EYE = 0.05  # the tutorial's reading of the curve
@@ -145,11 +145,17 @@ def draw(folder, tasks, found, path):
         rates, losses = true[name]
         finite = np.isfinite(losses)
         ax.plot(rates[finite], losses[finite], "-", marker=".", color="0.5")
+        top = min(6 * losses.min(), 1.05 * losses[finite].max())
         for rule, (given, _) in by_rule.items():
             at = [loss_at(lr, rates, losses) for lr in given]
-            ax.plot(given, at, marks[rule], color=colors[rule], ms=6, alpha=0.8, label=rule)
+            inside = [(lr, loss) for lr, loss in zip(given, at) if loss <= top]
+            ax.plot(*zip(*inside) if inside else ([], []), marks[rule], color=colors[rule], ms=6, alpha=0.8, label=rule)
+            above = [lr for lr, loss in zip(given, at) if loss > top]  # shown at the upper edge
+            edge = 0.97 * top + 0.03 * 0.95 * losses.min()
+            ax.plot(above, [edge] * len(above), marks[rule], color=colors[rule], ms=7, fillstyle="none", mew=1.5)
         ax.set_xscale("log")
-        ax.set_ylim(0.95 * losses.min(), min(6 * losses.min(), 1.05 * losses[finite].max()))
+        plain_ticks(ax.xaxis)
+        ax.set_ylim(0.95 * losses.min(), top)
         ax.set_title(name, fontsize=10)
         ax.set_xlabel("learning rate")
         ax.set_ylabel("final training loss")
@@ -157,4 +163,5 @@ def draw(folder, tasks, found, path):
     if found:
         handles, labels = axes.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
+        figure.suptitle("open marks at the upper edge lie above it: trainings at these rates end far worse", fontsize=9)
     return save_png(figure, path)

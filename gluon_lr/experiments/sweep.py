@@ -121,7 +121,10 @@ def in_processes(calls: Sequence[Tuple[Any, ...]], jobs: Optional[int] = None) -
     from joblib import Parallel, delayed, parallel_config
     from joblib.parallel import get_active_backend
 
-    on_cluster = "Dask" in type(get_active_backend()[0]).__name__
+    backend = get_active_backend()[0]
+    on_cluster = "Dask" in type(backend).__name__
+    if on_cluster:
+        _require_loadable(backend.client, calls)
     parent = None if on_cluster else os.getpid()
     tasks = [delayed(function)(*arguments, parent) for function, *arguments in calls]
     if on_cluster:
@@ -138,6 +141,31 @@ def in_processes(calls: Sequence[Tuple[Any, ...]], jobs: Optional[int] = None) -
         # joblib replaces a worker that has grown by 300 MB, and warns. Every worker grows so much with its first run.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
         yield from Parallel(return_as="generator_unordered", pre_dispatch=workers, batch_size=1)(tasks)
+
+
+def _require_loadable(client: Any, calls: Sequence[Any]) -> None:
+    """Refuse what a cluster cannot load, which it would otherwise wait for without a word.
+
+    Raises:
+        UsageError: a module that functions come from is missing on the scheduler or on a worker.
+    """
+    import cloudpickle  # which Dask brings
+
+    payload = cloudpickle.dumps(list(calls))
+    for ask in (client.run_on_scheduler, client.run):
+        try:
+            ask(_load, payload)
+        except ImportError as error:
+            raise UsageError(
+                f"the Dask cluster cannot load what is to be called: {error}. Put your functions into the script that "
+                "you run, which is sent along, or make their module importable on the scheduler and on every worker"
+            ) from error
+
+
+def _load(payload: bytes) -> None:
+    import pickle
+
+    pickle.loads(payload)
 
 
 @contextlib.contextmanager

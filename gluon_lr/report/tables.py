@@ -218,11 +218,24 @@ def schedules_table(records: Sequence[Record], caption: str, by: Score = ACCURAC
         mean = float(np.mean(list(finite(scores(cell, by)).values()) or [np.nan]))
         every = [r for cell in rates.values() for r in cell.values()]
         collapsed = f"{sum(r.status == 'collapsed' for r in every)} of {len(every)}"
-        row = [name, f"{rate:g}", _cell_text(cell, by=by), *_epochs_text(cell, by), str(len(cell)), collapsed]
+        row = [
+            name,
+            _rate_text(rate, list(rates)),
+            _cell_text(cell, by=by),
+            *_epochs_text(cell, by),
+            str(len(cell)),
+            collapsed,
+        ]
         rows.append((by.sign * mean if np.isfinite(mean) else -np.inf, row))
     epoch = [] if by.epoch is None else ["best epoch"]
     columns = ["schedule", "best rate", f"{by.name} there", *epoch, "seeds", "collapsed, all rates"]
     return Table(caption, columns, [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
+
+
+def _rate_text(rate: float, tried: Sequence[float]) -> str:
+    """A rate, and whether it lies at an end of those tried, so that a better one may lie beyond."""
+    end = "greatest" if rate == max(tried) else "least" if rate == min(tried) else ""
+    return f"{rate:g} (the {end} tried)" if end and len(tried) > 1 else f"{rate:g}"
 
 
 def _epochs_text(cell: Cell, by: Score) -> List[str]:

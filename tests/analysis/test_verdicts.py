@@ -66,6 +66,18 @@ def test_no_gain_is_shown_by_one_side_alone():
     assert of([-0.01, 0.01, -0.011, 0.012], denies=True).kind == "not resolved", "without δ nothing can be said"
 
 
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_differences_that_are_all_equal_are_as_sure_as_their_signs(n):
+    """Accuracies on few images are coarse; a rounding error is no spread to divide by."""
+    equal = [-0.0125 + 1e-17 * i for i in range(n)]
+    found = of(equal)
+    assert found.test.p == min(1.0, 2 * 0.5**n)
+    assert found.kind == ("refuted" if n == 8 else "not resolved")
+    assert of([0.0] * n).test.p == 1.0
+    assert p_equivalent(equal, 0.02) == 0.5**n
+    assert p_equivalent(equal, 0.01) == 1.0
+
+
 def test_the_p_values_of_both_tests_are_scipys_and_corrected_over_the_claims():
     noise = [0.3, -0.2, 0.1, -0.1]
     found = judge([Claim("a", "m", noise, 1.0), Claim("b", "m", CLEAR, 1.0), Claim("c", "m", noise)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_module
+from conftest import ROOT, run_module
 
 from gluon_lr.experiments.distributed import Share
 from gluon_lr.experiments.run import execute
@@ -83,6 +83,58 @@ def test_a_sweep_on_a_dask_cluster_outlives_a_killed_worker(tmp_path, processes)
     assert len(Store(runs).records()) == 6
     assert histories(runs) == histories(tmp_path / "here" / "quick")
     assert (runs / "results.csv").read_text().count("\n") == 7
+
+
+ELSEWHERE = """
+import numpy as np
+from mxnet import gluon
+from gluon_lr.data import ArrayBatches
+
+
+def net():
+    return gluon.nn.Dense(2)
+
+
+def data(seed):
+    X = np.random.default_rng(seed).normal(size=(32, 2)).astype("float32")
+    return [ArrayBatches(X, X[:, 0] > 0, 8, transform=np.asarray)] * 2
+"""
+ASKS = """
+import sys
+import joblib
+from dask.distributed import Client
+import my_parts
+from gluon_lr import ConstantScheduler, compare
+from gluon_lr.errors import UsageError
+
+with Client(sys.argv[1]) as client, joblib.parallel_config(backend="dask", client=client):
+    try:
+        schedules = {"constant": ConstantScheduler}
+        found = compare(my_parts.net, my_parts.data, schedules, epochs=1, out="out", progress=False)
+        print("trained", found.trained)
+    except UsageError as error:
+        print("refused:", error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [False, True], ids=["missing", "there"])
+def test_a_module_that_the_cluster_lacks_is_named_in_place_of_waiting_for_ever(tmp_path, processes, known):
+    (tmp_path / "my_parts.py").write_text(ELSEWHERE)
+    (tmp_path / "asks.py").write_text(ASKS)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])} if known else {}
+    processes(DASK, "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard", **path)
+    worker = (DASK, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    processes(*worker, "--local-directory", tmp_path / "w", **path)
+    time.sleep(4)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "asks.py", address],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().startswith("trained 3" if known else "refused: the Dask cluster cannot load")
+    assert known or "my_parts" in done.stdout
 
 
 @pytest.mark.slow

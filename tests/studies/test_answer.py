@@ -129,7 +129,7 @@ def test_a_ramped_warmup_has_no_idle_epoch():
     assert ramped(1) == pytest.approx(0.1 / 235)
     assert [ramped(235 * e) for e in range(1, 6)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
     assert ramped == PerEpochScheduler(chapter_scheduler("cosine-warmup"), 235, every="update")
-    with pytest.raises(UsageError, match="add --only cosine-warmup"):
+    with pytest.raises(UsageError, match="give --only cosine-warmup"):
         specifications(["cosine"], "per-epoch-ramped", [0], 40)
 
 

@@ -67,7 +67,7 @@ def test_tables_and_figures_say_what_they_show():
     table = schedules_table(records, "", loss)
     assert table.columns[2:4] == ["test loss there", "best epoch"]
     assert [row[0] for row in table.rows] == ["slow", "fast"], "the smaller loss first"
-    assert [row[1] for row in table.rows] == ["0.1", "0.1"], "not the rate with the greatest loss"
+    assert [row[1] for row in table.rows] == ["0.1 (the least tried)"] * 2, "not the rate with the greatest loss"
     (pair,) = pairs_table(records, "", loss).rows
     assert pair[0] == "slow − fast"
     assert pair[1].startswith("-0.1")
@@ -218,7 +218,7 @@ def test_a_regression_on_dicts_is_compared_by_its_loss(tmp_path):
     found = compare(*arguments, unpack=take, **options)
     assert {record.status for record in found.records} == {"finished"}
     assert all(np.isnan(record.last("test_acc")) for record in found.records)
-    assert found.table().rows[0][1] == "0.2", "the greater rate learns more in three epochs"
+    assert found.table().rows[0][1] == "0.2 (the greatest tried)", "the greater rate learns more in three epochs"
     assert "loss" in " ".join(found.table().columns)
     assert compare(*arguments, unpack=take, **options).read == 4
     with pytest.raises(RecordError, match="another unpack"):

@@ -69,7 +69,9 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
 
 
 def _place(record: Record, quantity: str, values: Sequence[float]) -> str:
-    if record.spec["epochs"] != EPOCHS or record.spec["limit"] is not None:
+    settings = record.spec["settings"]
+    varied = {"lr", "schedule"} & set(settings) or settings["net"] != "lenet"
+    if varied or record.spec["epochs"] != EPOCHS or record.spec["limit"] is not None:
         return "no comparison"
     return place(record.last(quantity), values) if record.status == "finished" else record.status
 
@@ -93,6 +95,9 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
         return [
             "The committed trainings are in the project's repository: run this in a clone to see yours beside them."
         ]
+    varied = [r for r in done if {"lr", "schedule"} & set(r.spec["settings"]) or r.spec["settings"]["net"] != "lenet"]
+    if varied:
+        return ["These trainings are at another rate, net or schedule than the book's: their figures do not compare."]
     short = sorted({r.epochs for r in done if r.spec["epochs"] != EPOCHS})
     if short:
         return [f"Your trainings have {short[0]} epochs, the book's {EPOCHS}: their figures do not compare."]

@@ -90,7 +90,10 @@ def specifications(
         UsageError: the ramped reading is asked for a run without warmup.
     """
     if reading == "per-epoch-ramped" and list(runs) != [WITH_WARMUP]:
-        raise UsageError(f"--reading {reading} is of the schedule with warmup alone: add --only {WITH_WARMUP}")
+        raise UsageError(
+            f"--reading {reading} is of the schedule with warmup alone: give --only {WITH_WARMUP}, beside --reading "
+            "per-epoch --only cosine in the same --out"
+        )
     settings = {"batch_size": BATCH_SIZE, "net": "lenet", "optimizer": "sgd"}
     own = {run: {**settings, **variation.settings(run)} for run in (*runs, *variation.schedules)}
     return [RunSpec("chapter", run, seed, epochs, reading, limit, own[run]) for seed in seeds for run in own]

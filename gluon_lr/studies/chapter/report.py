@@ -203,6 +203,10 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     ]
     if several:
         collapses = [collapse_table(select(records, r), "constant", f"Reading: {r}") for r in several]
+        for reading in several:  # what warmup may be good for: the claim's pairs leave collapsed seeds out
+            cosines = [r for r in select(records, reading) if r.spec["run"] in ("cosine", WITH_WARMUP)]
+            if any(r.status == "collapsed" for r in cosines):
+                collapses.append(collapse_table(cosines, "cosine", f"Reading: {reading}, with warmup and without"))
         sections.append(Section("Collapsed trainings", [ON_COLLAPSE], collapses))
     notes = NOTES if several else NOTES[:3]  # the others are about statistics of several seeds
     title = "Learning-rate scheduling: the chapter, reproduced"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence
 
+import numpy as np
+
 from ...errors import RecordError
 from ...experiments.record import Record, read_record
 from ...experiments.spec import RunSpec
@@ -64,6 +66,9 @@ def _difference(record: Record, run: Planned) -> str:
     for key in settings:
         if settings[key] != record.spec["settings"].get(key):
             differences.append(_one(key, record, settings[key], run.words.get(key, str(settings[key]))))
+    then = record.environment.get("numpy", np.__version__)
+    if then != np.__version__:
+        differences.append(f"NumPy {then} then, {np.__version__} now, which may be all that differs")
     return "; and ".join(differences)
 
 

@@ -56,6 +56,8 @@ def tuned_rates(
     for name, result in in_processes(missing, jobs) if missing else ():
         result.to_json(paths[name])
         found[name] = result
+        if result and not result.trials:
+            log.warning("schedule %s: no rate was tried, %s. Longer trainings allow trials", name, result.how)
     for name, result in found.items():
         if not result:
             raise UsageError(f"no rate for the schedule {name!r}: {result.reason}. Give lrs=[…] instead")

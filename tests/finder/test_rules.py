@@ -299,6 +299,11 @@ def test_a_loss_that_is_least_at_the_first_rate_does_not_fall():
     assert fall_in_standard_errors([1.0, 2.0], [math.nan, math.inf]) == 0.0
 
 
+def test_a_fall_without_any_noise_is_as_sure_as_can_be():
+    # Rates so far apart that smoothing mixes no two losses.
+    assert fall_in_standard_errors([1e-100, 1.0, 1e100], [2.0, 2.0, 1.0]) == math.inf
+
+
 def result_of(losses, stop_reason="diverged", repeats=(), multiplier=1.15):
     return LRFinderResult(
         [(1e-3 * multiplier**i, float(loss)) for i, loss in enumerate(losses)], stop_reason, list(repeats)
@@ -335,6 +340,7 @@ def test_half_of_the_repeats_are_enough_to_read_and_then_the_noise_is_the_reason
     assert turn(Curve(noisy.lrs, noisy.smoothed)), "it can be read"
     assert LRFinderResult(noisy, "diverged", [flat]).suggestion.reason == UNCLEAR
     assert noisy.suggestion.reason == UNCLEAR
+    assert flat.suggestion.reason.startswith("the loss never falls"), "of one search none are counted"
 
 
 def test_a_table_has_no_smoothed_loss_where_the_loss_is_not_finite():

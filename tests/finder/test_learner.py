@@ -224,3 +224,23 @@ def test_amp_scaled_losses_are_supported():
         if scaled:
             assert trainer._scale == 1.0
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4)
+
+
+def test_what_is_not_said_is_the_nets_own_or_the_tutorials():
+    contexts = [mx.cpu(0), mx.cpu(1)]
+    learner = Learner(net_with_batchnorm(contexts), drawn())
+    assert learner.ctx == mx.cpu(0)
+    assert Learner(net_with_batchnorm(contexts), drawn(), contexts).ctx == contexts
+    assert learner.iteration_loss is None
+    before = [parameter.data(contexts[1]).asnumpy() for parameter in learner.net.collect_params().values()]
+    assert learner.iteration(0.1) == learner.iteration_loss
+    for parameter, old in zip(learner.net.collect_params().values(), before):
+        if parameter.grad_req != "null":
+            assert (parameter.data(contexts[1]).asnumpy() != old).any(), "each batch is split over both"
+    assert learner.loss_fn is learner.loss
+    assert isinstance(learner.loss, gluon.loss.SoftmaxCrossEntropyLoss)
+    assert isinstance(learner.trainer.optimizer, mx.optimizer.SGD)
+    assert learner.trainer.optimizer.momentum == 0
+    bare = gluon.nn.Dense(3)
+    assert Learner(bare, drawn()).trainer.learning_rate == 0.001
+    assert bare.weight.list_ctx() == [mx.cpu()]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -12,7 +13,18 @@ from hypothesis import strategies as st
 
 from gluon_lr.errors import RecordError
 from gluon_lr.finder import RULES, LRFinderResult, NoSuggestion
-from gluon_lr.finder.rules import Curve, minimum, slide, smooth, steep, suggest, turn, valley
+from gluon_lr.finder.rules import (
+    UNCLEAR,
+    Curve,
+    fall_in_standard_errors,
+    minimum,
+    slide,
+    smooth,
+    steep,
+    suggest,
+    turn,
+    valley,
+)
 
 
 def curve(n=120, start=1e-6, multiplier=1.15):
@@ -183,3 +195,164 @@ def test_the_median_of_repeats_lies_in_its_interval(repeats):
         assert low <= median <= high
     if repeats < 9:
         assert first.combined["turn"][1:] == pytest.approx((min(given), max(given)))
+
+
+def bent(*losses, multiplier=1.2):
+    """A curve through these losses, as they are."""
+    return Curve(1e-3 * multiplier ** np.arange(len(losses)), np.array(losses, float))
+
+
+def test_a_rule_needs_ten_points_that_fall_somewhere():
+    falling = [2 - i / 10 for i in range(10)]
+    known = bent(*falling)
+    assert minimum(known) == known.lrs[9] / 10, "the last one is the least, and the first is above it"
+    with pytest.raises(NoSuggestion, match="9 points are too few, expected at least 10"):
+        minimum(bent(*falling[:9]))
+    with pytest.raises(NoSuggestion, match="the loss never falls"):
+        minimum(bent(*falling[::-1]))
+    with pytest.raises(NoSuggestion, match="the loss never falls"):
+        minimum(bent(*[2.0] * 10))
+
+
+def test_the_turn_is_never_above_the_last_rate():
+    known = bent(*[2 - i / 10 for i in range(10)], 9.0)
+    assert turn(known) == known.lrs[-1] < 1.5 * known.lrs[-2]
+
+
+def test_the_steepest_fall_is_sought_up_to_the_least_loss():
+    known = bent(*[2 - i / 10 for i in range(6)], 1.0, 0.4, 0.3, 5.0, 9.0, 4.0, 4.0)
+    assert steep(known) == known.lrs[6], "after the least it falls faster, from where it exploded"
+
+
+def test_a_valley_begins_where_the_falling_losses_do():
+    known = bent(*[1 + i / 10 for i in range(5)], *[1.5 - i / 20 for i in range(21)], 3.0, 4.0)
+    assert valley(known) == known.lrs[5 + 6 + 3], "of twenty steps a third is six, and half of that three"
+
+
+def test_the_sliding_interval_stops_where_both_ends_are_alike():
+    flat_from_ten = [2 - min(i, 10) / 10 for i in range(36)]
+    rising = bent(*flat_from_ten, 2.0, 3.0, 4.0, 5.0)
+    assert slide(rising) == rising.lrs[19], "35 is the first that rises, seen from both sides"
+    even = bent(*[2 - i / 50 for i in range(40)])
+    assert slide(even) == even.lrs[24]
+    bowl = bent(*[(i - 20) ** 2 / 100 for i in range(40)])
+    assert slide(bowl) == bowl.lrs[0], "no two of its slopes are alike"
+
+
+def test_a_sliding_interval_needs_sixteen_points():
+    falling = [2 - i / 50 for i in range(16)]
+    assert slide(bent(*falling)) == 1e-3
+    with pytest.raises(NoSuggestion, match="15 points are too few for an interval of 15"):
+        slide(bent(*falling[:15]))
+
+
+def test_smoothing_is_a_gaussian_in_the_logarithm():
+    weight = math.exp(-0.5 * (math.log(2) / 0.5) ** 2)
+    expected = [(1 + 2 * weight) / (1 + weight), (2 + weight) / (1 + weight)]
+    assert smooth([1.0, 2.0], [1.0, 2.0]).tolist() == pytest.approx(expected)
+    assert smooth([1.0, 2.0], [1.0, 2.0], width=1e-3).tolist() == pytest.approx([1.0, 2.0])
+
+
+def test_only_the_first_twenty_losses_say_what_has_diverged():
+    lrs, losses = 1.1 ** np.arange(30), np.where(np.arange(30) < 20, 1.0, 100.0)
+    np.testing.assert_array_equal(smooth(lrs, losses), smooth(lrs, np.minimum(losses, 2.0)))
+
+
+def fall_by_hand(lrs, losses):
+    """The fall in standard errors, number by number, of losses that do not diverge."""
+    pairs = sorted(zip(lrs, losses))
+    logs, y = [math.log(lr) for lr, _ in pairs], [loss for _, loss in pairs]
+    rows = [[math.exp(-0.5 * ((a - b) / 0.5) ** 2) for b in logs] for a in logs]
+    rows = [[weight / sum(row) for weight in row] for row in rows]
+    smoothed = [sum(weight * loss for weight, loss in zip(row, y)) for row in rows]
+    least = smoothed.index(min(smoothed))
+    before = [loss for lr, loss in pairs if lr <= pairs[least][0] / 10]
+    before = before if len(before) >= 10 else y[: max(1, least // 2)]
+    residuals = [loss - s for loss, s in zip(y, smoothed)]
+    median = statistics.median(residuals)
+    deviation = 1.4826 * statistics.median(abs(residual - median) for residual in residuals)
+    error = deviation * math.sqrt(1 / len(before) + sum(weight**2 for weight in rows[least]))
+    return (statistics.mean(before) - smoothed[least]) / error
+
+
+@pytest.mark.parametrize("n", [5, 24, 33, 34, 35, 60])
+def test_the_fall_is_counted_in_standard_errors(n):
+    """Rungs of 10 %: below 34 or so, fewer than ten lie at a tenth of the rate at the least loss."""
+    draw = np.random.default_rng(n)
+    lrs = 1e-3 * 1.1 ** np.arange(n)
+    losses = 2 - 0.5 * np.arange(n) / n + 0.02 * draw.normal(size=n)
+    expected = fall_by_hand(lrs.tolist(), losses.tolist())
+    assert fall_in_standard_errors(lrs, losses) == pytest.approx(expected)
+    shuffled = draw.permutation(n)
+    assert fall_in_standard_errors(lrs[shuffled], losses[shuffled]) == pytest.approx(expected), "in any order"
+
+
+@given(st.integers(0, 1000), st.integers(-20, 20))
+def test_the_unit_of_the_loss_does_not_change_how_far_it_falls(seed, power):
+    lrs, losses = 1e-3 * 1.2 ** np.arange(30), 1 + np.random.default_rng(seed).normal(0, 0.1, 30)
+    assert fall_in_standard_errors(lrs, losses * 2.0**power) == pytest.approx(fall_in_standard_errors(lrs, losses))
+
+
+def test_a_loss_that_is_least_at_the_first_rate_does_not_fall():
+    assert fall_in_standard_errors([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]) == 0.0
+    assert fall_in_standard_errors([], []) == 0.0
+    assert fall_in_standard_errors([1.0, 2.0], [math.nan, math.inf]) == 0.0
+
+
+def test_a_fall_without_any_noise_is_as_sure_as_can_be():
+    # Rates so far apart that smoothing mixes no two losses.
+    assert fall_in_standard_errors([1e-100, 1.0, 1e100], [2.0, 2.0, 1.0]) == math.inf
+
+
+def result_of(losses, stop_reason="diverged", repeats=(), multiplier=1.15):
+    return LRFinderResult(
+        [(1e-3 * multiplier**i, float(loss)) for i, loss in enumerate(losses)], stop_reason, list(repeats)
+    )
+
+
+def test_rules_agree_where_their_medians_are_within_a_factor_of_three():
+    lrs, losses = curve()
+    apart = LRFinderResult(list(zip(lrs.tolist(), losses.tolist())), "diverged")
+    assert apart.rules_agree is False, "a tenth of the rate at the least loss, and 1.5 times it"
+    rates = 1e-3 * 1.4 ** np.arange(15)
+    alike = result_of(2 - 1 / (1 + (rates[7] / rates) ** 3), multiplier=1.4)
+    assert alike.rules_agree is True, "the middle of its one fall is a tenth of the last rate"
+    assert result_of([1.0] * 20).rules_agree is None
+
+
+def test_of_twenty_repeats_the_interval_is_of_the_sixth_and_the_fifteenth():
+    """The median lies between them with 95.9 %, between the seventh and the fourteenth with only 88.5 %."""
+    lrs, losses = curve()
+    results = [
+        LRFinderResult([(float(lr) * 1.07**i, float(loss)) for lr, loss in zip(lrs, losses)], "diverged")
+        for i in range(20)
+    ]
+    given = sorted(result.suggestion.lr for result in results)
+    together = LRFinderResult(results[3], "diverged", [*results[:3], *results[4:]])
+    assert together.combined["turn"] == pytest.approx((math.sqrt(given[9] * given[10]), given[5], given[14]))
+
+
+def test_half_of_the_repeats_are_enough_to_read_and_then_the_noise_is_the_reason():
+    lrs, losses = curve()
+    good, flat = LRFinderResult(list(zip(lrs.tolist(), losses.tolist())), "diverged"), result_of([1.0] * 20)
+    assert LRFinderResult(good, "diverged", [flat]).suggestion.lr == pytest.approx(good.suggestion.lr)
+    noisy = result_of([1.0, *(1 + 0.1 * np.random.default_rng(0).normal(size=40))])
+    assert turn(Curve(noisy.lrs, noisy.smoothed)), "it can be read"
+    assert LRFinderResult(noisy, "diverged", [flat]).suggestion.reason == UNCLEAR
+    assert noisy.suggestion.reason == UNCLEAR
+    assert flat.suggestion.reason.startswith("the loss never falls"), "of one search none are counted"
+
+
+def test_a_table_has_no_smoothed_loss_where_the_loss_is_not_finite():
+    result = LRFinderResult([(0.5, 1.0), (1.0, 1.0), (2.0, math.inf)], "loss not finite")
+    first, second, last = (row.split(",") for row in result.to_csv().splitlines()[1:])
+    assert last == ["2.0", "inf", ""]
+    assert [float(row[2]) for row in (first, second)] == result.smoothed.tolist()
+
+
+def test_a_result_says_where_it_went():
+    falling = result_of([2.0] * 3, "max_updates reached")
+    assert repr(falling).startswith("<LRFinderResult: 3 updates from 0.001 to 0.00132, max_updates reached; no sugg")
+    assert "repeats" not in repr(falling)
+    assert repr(LRFinderResult([], "diverged")).startswith("<LRFinderResult: 0 updates, diverged; no suggestion")
+    assert LRFinderResult(falling, "diverged").momentum == 0.0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gluon_lr.finder import LRFinderStoppingCriteria
 from gluon_lr.finder.search import _rungs
+from gluon_lr.finder.stopping import divergence
 
 
 @given(st.floats(1e-8, 1e-2), st.floats(1.01, 3.0), st.floats(1.5, 1e6))
@@ -69,3 +70,41 @@ def test_losses_of_any_sign_and_size_diverge_and_flat_ones_do_not(first):
 def test_no_update_has_to_come_before_a_stop():
     stop = LRFinderStoppingCriteria(min_iter=0)
     assert [stop(loss) for loss in (1.0, 1.0, 9.0)] == [False, False, True]
+
+
+def test_the_threshold_is_the_first_loss_and_what_it_may_rise_by():
+    assert divergence([2.0, 2.0, 2.0]) == 4.0
+    assert divergence([-2.0]) == 0.0
+    assert divergence([0.0, 1.0, 2.0, 3.0, 4.0]) == 5.0, "five times the median distance of 1 from the median of 2"
+    assert divergence([1.0, 4.0, 7.0]) == 16.0
+    assert divergence([3.0, 2.9, 3.1]) == 6.0
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=9), st.integers(-20, 20))
+def test_the_threshold_is_in_the_unit_of_the_loss(losses, power):
+    assert divergence([loss * 2.0**power for loss in losses]) == pytest.approx(divergence(losses) * 2.0**power)
+
+
+def test_the_first_losses_alone_set_the_threshold():
+    assert stopped([0.0, 1.0, 3.0], smoothing=0.0, min_iter=2) == (2, "diverged"), "of 0 and 1 it is 2.5"
+    assert stopped([0.0, 1.0, 3.0], smoothing=0.0, min_iter=3) is None, "of 0, 1 and 3 it is 5"
+    assert stopped([0.0, 1.0] + [2.5] * 9, smoothing=0.0, min_iter=2) is None, "2.5 is not above 2.5"
+    assert stopped([0.0, 1.0, 2.0, 2.0, 3.0], smoothing=0.0, min_iter=2) == (4, "diverged")
+
+
+def test_a_stop_can_come_with_the_last_of_the_first_losses_and_not_before():
+    assert stopped([1.0, 9.0, 9.0], smoothing=0.0, min_iter=3) == (2, "diverged")
+    assert stopped([1.0] + [9.0] * 40, smoothing=0.0)[0] == 19
+    assert stopped([1.0, 9.0], smoothing=0.0, min_iter=1) == (1, "diverged")
+    assert stopped([-1.0, 9.0], min_iter=0) == (1, "diverged")
+
+
+def test_the_running_mean_counts_the_past_by_the_smoothing():
+    stop = LRFinderStoppingCriteria(smoothing=0.75)
+    means = []
+    for loss in (1.0, 3.0, 7.0):
+        assert not stop(loss)
+        means.append(stop.running_mean)
+    assert means == [1.0, 1.5, 2.875]
+    assert stop.reason is None
+    assert LRFinderStoppingCriteria().smoothing == 0.3

@@ -16,7 +16,8 @@ from gluon_lr import CosineScheduler, Learner, LRFinder, OneCycleScheduler
 from gluon_lr.errors import RecordError, UsageError
 from gluon_lr.finder import TuneResult
 from gluon_lr.finder.trials import losses_at
-from gluon_lr.finder.tuning import rates_of
+from gluon_lr.finder.tuned import Trial
+from gluon_lr.finder.tuning import LADDER, Task, checked, rates_of
 
 T = 320  # updates: enough for a curve and four trials of sixty
 
@@ -339,3 +340,122 @@ def test_a_rate_for_one_cycle_is_not_the_rate_for_a_constant():
         return LRFinder(learner).tune(400, schedule=schedule, budget=3.0, progress=False).lr
 
     assert best(lambda lr, n: OneCycleScheduler(n, lr)) > 1.1 * best(None)
+
+
+class Told:
+    """A learner whose losses were said beforehand; its net learns nothing."""
+
+    def __init__(self, losses):
+        self.net = net_with_batchnorm()
+        self.trainer = sgd(self.net)
+        self.losses, self.rates = list(losses), []
+
+    def iteration(self, lr=None, take_step=True):
+        self.rates.append(lr)
+        return self.losses[len(self.rates) - 1]
+
+
+def attempted(losses, validation=None, updates_=None):
+    ticks = []
+    task = Task(Told(losses), None, validation, 0, lambda: ticks.append(1))
+    trial = task.attempt(0.5, updates_ or len(losses))
+    assert len(ticks) == len(trial.losses)
+    return trial
+
+
+def test_a_trial_explodes_where_its_loss_rises_by_more_than_a_hundred_times_the_first():
+    assert attempted([2.0, 202.0, 3.0]).score == 3.0
+    assert attempted([2.0, 202.1, 3.0]).losses == (2.0, 202.1)
+    assert attempted([-2.0, 198.0, 3.0]).score == 3.0
+    assert attempted([-2.0, 198.1, 3.0]).outcome == "exploded"
+    assert attempted([0.0, 100.0, 3.0]).score == 3.0, "of a loss that begins at 0 by more than a hundred"
+    assert attempted([0.0, 100.1, 3.0]).score == math.inf
+    assert attempted([2.0, 201.0, 202.1]).outcome == "exploded", "the first loss counts, and not the one before"
+    assert attempted([2.0, -math.inf, 3.0]).losses == (2.0, -math.inf)
+
+
+def test_validation_judges_a_trial_that_came_to_its_end_and_only_such_a_one():
+    asked = []
+
+    def judge(net):
+        asked.append(net)
+        return math.nan if len(asked) == 2 else 7.0
+
+    assert attempted([2.0, 1.0, 3.0], judge).score == 7.0
+    assert attempted([2.0, 1.0, 3.0], judge).score == math.inf, "a loss that is not a number is as bad as can be"
+    assert attempted([2.0, math.inf, 3.0], judge).score == math.inf
+    assert len(asked) == 2
+
+
+def test_the_trials_share_what_the_curve_leaves_of_the_budget(result):
+    def left(found):
+        return T - (found.updates_spent - sum(len(trial.losses) for trial in found.trials))
+
+    assert {trial.updates for trial in result.trials} == {left(result) // 4}
+    net = net_with_batchnorm()
+    two = tuned(net, sgd(net), drawn(), candidates=2)
+    assert [trial.updates for trial in two.trials] == [left(two) // 2] * 2
+
+
+def test_without_a_suggestion_the_trials_begin_at_a_tenth_of_the_last_rate():
+    learner = Explodes(1e-9)
+    found = LRFinder(learner).tune(2000, progress=False)
+    assert found.trials[0].rate == LRFinder(Explodes(1e-9)).find(lr_multiplier=LADDER, progress=False)[-1][0] / 10
+    assert found.trials[1].rate == found.trials[0].rate / 2
+    assert f"all {len(found.trials)} trials exploded, the least rate was" in found.reason
+    assert found.how == "nothing to read off"
+    assert (found.low, found.high) == (None, None)
+
+
+def test_the_words_say_what_was_done(result):
+    longest = result.trials[0].updates
+    assert result.how.startswith(f"{len(result.trials)} trials of {longest} updates; the parabola through the best")
+    assert f"counting {0.4 + longest / T:.0%} beside the curve's suggestion" in result.how
+    assert "moved along updates^" in result.how
+    net = net_with_batchnorm()
+    learner = Learner(net, drawn(), mx.cpu(), trainer=sgd(net))
+    whole = LRFinder(learner).tune(100, budget=4.0, candidates=2, validation=lambda net: 1.0, progress=False)
+    assert whole.trials[0].updates == 100
+    assert "beside" not in whole.how, "trials as long as the training count alone"
+    assert "moved along" not in whole.how, "validation sees no drift"
+
+
+def test_the_least_that_is_allowed_is_taken():
+    asked = checked(None, 10, None, 0.25, 2, None, None)
+    assert (asked.updates, asked.allowed, asked.candidates, asked.seed) == (10, 2, 2, None)
+    assert checked(None, 10, None, 1, 2, None, 0).seed == 0
+    assert checked(None, 1000, None, 1.5, 2, None, None).allowed == 1500
+
+
+def by_hand(**changed):
+    trials = [Trial(0.1, 2, (2.0, 1.2), 1.2), Trial(0.2, 2, (2.0, math.inf), math.inf)]
+    whole = {"lr": 0.1, "low": 0.05, "high": 0.2, "how": "by hand", "trials": trials, "updates": 9, "updates_spent": 5}
+    return TuneResult(**{**whole, **changed})
+
+
+def test_a_result_is_written_in_words_and_in_rows():
+    assert repr(by_hand()) == "<TuneResult: 0.1 (0.05 … 0.2) for 9 updates, after 5 updates of 2 trials>"
+    assert (
+        repr(by_hand(low=None))
+        == repr(by_hand(high=None))
+        == ("<TuneResult: 0.1 for 9 updates, after 5 updates of 2 trials>")
+    )
+    assert repr(by_hand(lr=None, reason="why not")) == "<TuneResult: no rate: why not, after 5 updates of 2 trials>"
+    assert by_hand().to_csv().splitlines()[1:] == ["1,0.1,1,2.0", "1,0.1,2,1.2", "2,0.2,1,2.0", "2,0.2,2,inf"]
+    assert [trial.outcome for trial in by_hand().trials] == ["finished", "exploded"]
+    assert bool(by_hand())
+    assert not by_hand(lr=None)
+
+
+def test_a_picture_of_its_own_has_what_is_known():
+    import matplotlib.pyplot as plt
+
+    ax = by_hand().plot()
+    assert ax.get_figure().get_size_inches().tolist() == [7, 5]
+    curve, lost, chosen = ax.get_lines()
+    assert (list(curve.get_xdata()), list(curve.get_ydata())) == ([0.1], [1.2])
+    assert (list(lost.get_xdata()), list(lost.get_ydata())) == ([0.2], [1.2]), "as high as the worst that finished"
+    assert list(chosen.get_xdata()) == [0.1, 0.1]
+    bare = by_hand(lr=None, low=None, trials=by_hand().trials[:1]).plot()
+    assert [text.get_text() for text in bare.get_legend().get_texts()] == ["1 trials of 2 updates"]
+    plt.close("all")

@@ -130,3 +130,112 @@ def test_the_range_holds_the_rate_and_grows_with_the_noise(seed):
     louder = {rate: np.concatenate([losses[:60], 1 + 10 * (losses[60:] - 1)]) for rate, losses in found.items()}
     wide = read_off(louder, scores, 90, 900, drifts=True, suggestion=0.3)
     assert wide.high / wide.low >= reading.high / reading.low
+
+
+def test_each_step_of_the_walk():
+    assert next_rate({1.0: INF}) == 0.5
+    assert next_rate({1.0: 2.0, 2.0: 1.0}) == 4.0
+    assert next_rate({1.0: 1.0, 2.0: 2.0}) == 0.5, "the second step is by the factor too"
+    assert next_rate({1.0: 1.0, 2.0: 2.0, 4.0: 3.0}) == 0.25
+    assert next_rate({1.0: 3.0, 2.0: 2.0, 4.0: 1.0}) == 16.0, "and further ones are by its square"
+    assert next_rate({1.0: 3.0, 2.0: 1.0, 4.0: 2.0}) == math.sqrt(8.0)
+    assert next_rate({1.0: 2.0, 2.0: 1.0, 4.0: 3.0}) == math.sqrt(2.0), "half-way to the better neighbour"
+    assert next_rate({1.0: 2.0, 2.0: 1.0, 4.0: 2.0}) == math.sqrt(2.0), "to the lower one where they are alike"
+    assert next_rate({1.0: 1.0, 2.0: 1.0, 4.0: 1.0}) == 0.25, "of rates as good as each other the least is the best"
+
+
+def test_no_rate_is_tried_closer_than_a_quarter_to_another():
+    assert next_rate({1.0: 2.0, 1.5: 1.0, 3.0: 3.0}) is None
+    assert next_rate({1.0: 2.0, 1.6: 1.0, 3.0: 3.0}) == math.sqrt(1.6)
+
+
+def test_an_exploded_neighbour_is_three_times_as_much_worse_as_the_other():
+    for scores, away in (
+        ({1.0: 2.0, 2.0: 1.0, 4.0: INF}, 4.0),
+        ({1.0: INF, 2.0: 1.0, 4.0: 1.0}, 4.0),  # as good as the best: the size of the loss stands for the distance
+        ({1.0: INF, 2.0: 0.0, 4.0: 0.0}, 3.0),
+        ({1.0: INF, 2.0: 1.0, 4.0: 1.5}, 2.5),
+    ):
+        whole = {rate: away if score == INF else score for rate, score in scores.items()}
+        assert lowest(scores) == pytest.approx(lowest(whole))
+        assert lowest(scores)[1] > 0
+
+
+def test_the_parabola_goes_through_the_best_and_its_neighbours_alone():
+    scores = {2.0**i: 1 + (i - 3.3) ** 2 for i in range(2, 6)}
+    far = {**scores, 0.1: 2.0, 2.0: 4.0, 100.0: INF}
+    assert lowest(far) == pytest.approx((2**3.3, math.log(2) ** -2))
+    assert lowest({1.0: 2.0, 2.0: 1.0}) == (2.0, 0.0), "at an end nothing is known beyond it"
+
+
+@pytest.mark.parametrize("updates", [3, 9, 10, 11, 300])
+def test_a_trial_is_judged_by_a_third_of_its_updates_rounded_down(updates):
+    losses = list(range(updates))
+    assert end_of(losses, updates) == pytest.approx(np.mean(losses[updates - updates // 3 :]))
+
+
+@pytest.mark.parametrize(("power", "bounded"), [(-1.0, -0.4), (2.0, 0.6)])
+def test_a_drift_beyond_what_was_ever_seen_is_bounded(power, bounded):
+    rates = [2.0**i for i in range(-10, 4)]
+    assert drift(curves(lambda t: 0.5 * (t / 300) ** -power, rates, 300), 300) == pytest.approx(
+        0.5 * bounded + 0.5 * USUAL_DRIFT
+    )
+
+
+def test_the_drift_of_trials_too_short_to_be_parted_is_the_usual_one():
+    assert drift(curves(lambda t: 0.5 * t, [0.25, 0.5, 1.0, 2.0], 3), 3) == USUAL_DRIFT
+
+
+def test_a_drift_is_read_from_three_parts_where_the_whole_exploded():
+    rates = [2.0**i for i in range(-10, 4)]
+    found = curves(lambda t: 0.5 * (t / 300) ** -0.3, rates, 300)
+    late = {rate: [*losses[:250], *[INF] * 50] for rate, losses in found.items()}
+    assert drift(late, 300) == pytest.approx(0.5 * 0.3 + 0.5 * USUAL_DRIFT, abs=0.01)
+    middle = {rate: [*losses[:180], *[INF] * 120] for rate, losses in found.items()}
+    assert drift(middle, 300) == USUAL_DRIFT, "two parts alone say nothing"
+
+
+def test_the_noise_is_that_of_eight_blocks_of_the_last_third():
+    few = {1.0: [9.0] * 6 + [1.0, 2.0, 3.0], 2.0: [0.0] * 9, 4.0: [5.0, 0.0, -5.0] * 3}
+    scores = {4.0: 3.0, 1.0: 1.0, 8.0: INF, 2.0: 2.0}
+    assert noise(few, scores, 9) == pytest.approx(1 / math.sqrt(3)), "fewer updates are a block each"
+    last = [block + within for block in range(8) for within in (-1, 0, 1)]
+    many = {1.0: [7.0] * 48 + last, 2.0: np.zeros(72)}
+    assert noise(many, {1.0: 1.0, 2.0: 2.0}, 72) == pytest.approx(np.std(range(8), ddof=1) / math.sqrt(8))
+    assert noise({1.0: [1.0] * 5, 2.0: [2.0] * 5}, {1.0: 1.0, 2.0: 2.0}, 5) == 0.0, "one block has no deviation"
+
+
+VALLEY = {0.25: 1 + math.log(2) ** 2, 0.5: 1.0, 1.0: 1.1 + math.log(2) ** 2}
+
+
+def test_the_range_is_where_the_parabola_rises_by_two_standard_errors():
+    found = {0.25: np.zeros(9), 0.5: [0.0] * 6 + [1.0, 2.0, 3.0], 1.0: np.zeros(9)}
+    rate, curvature = lowest(VALLEY)
+    width = math.exp(math.sqrt(2 / math.sqrt(3) / curvature))
+    reading = read_off(found, VALLEY, 9, 9, drifts=False)
+    assert (reading.low, reading.rate, reading.high) == pytest.approx((rate / width, rate, rate * width))
+    shifted = read_off(found, VALLEY, 9, 90, drifts=False, suggestion=0.02)
+    assert shifted.rate == pytest.approx(math.sqrt(rate * 0.02))
+    assert (shifted.low, shifted.high) == pytest.approx((shifted.rate / width, shifted.rate * width))
+
+
+def test_trials_count_alone_where_they_are_most_of_the_training():
+    found = {rate: np.full(9, score) for rate, score in VALLEY.items()}
+    rate = lowest(VALLEY)[0]
+    for tried, updates, weight in ((9, 9, 1.0), (9, 15, 1.0), (9, 18, 0.9), (9, 90, 0.5)):
+        reading = read_off(found, VALLEY, tried, updates, drifts=False, suggestion=0.02)
+        assert reading.weight == pytest.approx(weight)
+        assert reading.rate == pytest.approx(rate**weight * 0.02 ** (1 - weight))
+
+
+def test_where_there_is_no_parabola_the_neighbours_bound_the_range():
+    found = {rate: np.ones(9) for rate in (1.0, 2.0, 4.0, 8.0)}
+
+    def bounds(scores):
+        reading = read_off(found, scores, 9, 9, drifts=False)
+        return reading.low, reading.rate, reading.high
+
+    assert bounds({1.0: 3.0, 2.0: 2.0, 4.0: 1.0}) == (2.0, 4.0, 4.0)
+    assert bounds({1.0: 1.0, 2.0: 2.0, 4.0: 3.0}) == (1.0, 1.0, 2.0)
+    assert bounds({1.0: INF, 2.0: 1.0, 4.0: INF, 8.0: INF}) == (1.0, 2.0, 4.0)
+    assert bounds({2.0: 1.0}) == (2.0, 2.0, 2.0)

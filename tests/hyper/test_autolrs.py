@@ -3,12 +3,14 @@
 import json
 import math
 
+import mxnet as mx
 import numpy as np
 import pytest
 from bowl import bowl, search, steps
 
 from gluon_lr import schedulers as s
-from gluon_lr.finder.autolrs import forecast
+from gluon_lr.errors import UsageError
+from gluon_lr.finder.autolrs import _propose, forecast
 from gluon_lr.hyper import (
     HyperparameterSchedule,
 )
@@ -59,3 +61,103 @@ def test_autolrs_judges_by_validation_once_stages_are_longest():
     found = search(net, first_stage=10, longest_stage=20, trials=4, validate=lambda net: 7.0)
     steps(net, trainer, 30, [found])
     assert [c.forecast == 7.0 for c in found.candidates] == [False] * 4 + [True] * 4
+
+
+def test_the_last_loss_is_the_forecast_of_too_few_and_a_fall_is_not_carried_on_for_ever():
+    assert forecast([5.0, 4.0, 3.0, 2.0, 1.0, 0.5, 0.25], 100) == 0.25, "seven are too few for a curve"
+    straight = np.linspace(2.0, 1.0, 100)
+    assert forecast(straight, 10**6) == pytest.approx(-1.0, abs=0.05), "three times the fall seen so far, at most"
+    assert forecast([2.0, math.inf, 1.0], 100) == 1e3
+    with pytest.raises(UsageError, match="no losses to forecast from"):
+        forecast([], 100)
+
+
+@pytest.mark.parametrize(("scale", "rate", "end"), [(1.0, 0.05, 0.5), (4.0, 0.02, -1.0), (0.1, 0.03, 2.0)])
+def test_a_curve_that_is_an_exponential_is_forecast_at_its_horizon(scale, rate, end):
+    x = np.arange(100)
+    for horizon in (100, 120, 1000):
+        expected = end + scale * math.exp(-rate * horizon)
+        assert forecast(end + scale * np.exp(-rate * x), horizon) == pytest.approx(expected, abs=0.02 * scale)
+
+
+def test_the_ends_and_the_middle_are_tried_first_and_then_what_promises_most():
+    draw = np.random.default_rng(0)
+    tried = []
+    for expected in (1e-3, 10.0, 0.1):
+        rate = _propose(1e-3, 10.0, tried, draw)
+        assert rate == pytest.approx(expected)
+        tried.append((rate, (math.log(rate) - math.log(0.02)) ** 2))
+    for _ in range(7):
+        rate = _propose(1e-3, 10.0, tried, draw)
+        assert 1e-3 * (1 - 1e-9) <= rate <= 10.0 * (1 + 1e-9)
+        assert min(abs(math.log(rate / other)) for other, _ in tried) > 1e-6, "no rate is tried twice"
+        tried.append((rate, (math.log(rate) - math.log(0.02)) ** 2))
+    best = min(tried, key=lambda pair: pair[1])[0]
+    assert abs(math.log(best / 0.02)) < 0.2
+
+
+@pytest.mark.parametrize("lost", [1e3, 1e30])
+def test_how_badly_a_rate_diverged_does_not_move_the_proposal(lost):
+    def proposed(loss):
+        tried = [(1e-3, 2.0), (10.0, loss), (0.1, 1.0), (0.03, 1.2)]
+        return _propose(1e-3, 10.0, tried, np.random.default_rng(0))
+
+    assert proposed(lost) == proposed(1e6) < 10.0
+    everywhere = [(rate, 1e3) for rate in (1e-3, 10.0, 0.1)]
+    assert 1e-3 <= _propose(1e-3, 10.0, everywhere, np.random.default_rng(0)) <= 10.0 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("length", "updates"), [(100, 10), (109, 10), (5, 1)])
+def test_a_trial_is_a_tenth_of_its_stage(length, updates):
+    net, trainer = bowl("sgd", learning_rate=1.0)
+    found = search(net, first_stage=length, longest_stage=length, trials=2)
+    found.apply(trainer, 1)
+    assert [len(candidate.losses) for candidate in found.candidates] == [updates] * 2
+    assert [candidate.stage for candidate in found.candidates] == [0, 0]
+    assert trainer.learning_rate == found.rates[0]
+
+
+def test_stages_double_up_to_the_longest():
+    net, _ = bowl("sgd")
+    found = search(net, first_stage=10, longest_stage=25)
+    assert [found.stage_at(t) for t in (10, 11, 30, 31, 55, 56, 81)] == [
+        (0, 1, 10), (1, 11, 20), (1, 11, 20), (2, 31, 25), (2, 31, 25), (3, 56, 25), (4, 81, 25)
+    ]  # fmt: skip
+    assert search(net, first_stage=50, longest_stage=25).stage_at(26) == (1, 26, 25), "the first is no longer either"
+
+
+def test_the_trials_of_a_stage_see_the_same_batches_and_those_of_another_others():
+    net, trainer = bowl("sgd", learning_rate=1.0)
+    found = search(net, first_stage=10, longest_stage=10, trials=2)
+    epochs = []
+
+    class Counts:
+        epoch = 0
+
+        def __iter__(self):
+            epochs.append(self.epoch)
+            return iter([(mx.nd.zeros((1, 1)), mx.nd.zeros((1,)))])
+
+    found.batches = Counts()
+    steps(net, trainer, 11, [found])
+    assert epochs == [1000, 1000, 2000, 2000]
+
+
+def test_a_candidate_that_exploded_is_not_validated():
+    net, trainer = bowl("sgd", learning_rate=1.0)
+
+    def validate(net):
+        return 7.0
+
+    found = search(net, low=1e-3, high=1e30, first_stage=20, longest_stage=20, trials=2, validate=validate)
+    found.apply(trainer, 1)
+    assert [candidate.forecast for candidate in found.candidates] == [7.0, 1e3]
+    assert found.rates == [found.candidates[0].rate]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"low": 0}, {"low": 1.0}, {"low": 2.0}, {"trials": 0}, {"first_stage": 0}, {"longest_stage": 0}]
+)
+def test_a_search_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        search(bowl("sgd")[0], **wrong)

@@ -70,9 +70,9 @@ def test_the_p_value_of_differences_is_scipys_and_has_no_sign(numbers):
     assert compare_differences("d", [-number for number in numbers]).p == pytest.approx(found)
 
 
-def test_differences_that_are_all_the_same_are_sure_where_they_are_not_zero():
-    assert compare_differences("d", [0.1, 0.1]).p == 0.0
-    assert compare_differences("d", [-0.1, -0.1]).p == 0.0
+def test_differences_that_are_all_the_same_are_as_sure_as_their_signs():
+    assert compare_differences("d", [0.1, 0.1]).p == 0.5
+    assert compare_differences("d", [-0.1] * 8).p == 2 / 256
     assert compare_differences("d", [0.0, 0.0]).p == 1.0
     assert compare_differences("d", [0.1]).p == compare_differences("d", []).p == 1.0
 
@@ -93,7 +93,7 @@ def test_equivalence_has_no_sign_and_is_the_worse_of_two_one_sided_tests(numbers
 
 
 def test_differences_that_are_all_the_same_lie_below_delta_or_do_not():
-    assert p_at_most([0.1, 0.1], 0.2) == 0.0
+    assert p_at_most([0.1, 0.1], 0.2) == 0.25, "as sure as two equal signs"
     assert p_at_most([0.2, 0.2], 0.2) == 1.0, "delta itself is a difference that matters"
     assert p_at_most([0.3, 0.3], 0.2) == 1.0
     assert p_equivalent([-0.3, -0.3], 0.2) == 1.0

@@ -17,7 +17,7 @@ from gluon_lr.errors import RecordError, UsageError
 from gluon_lr.finder import TuneResult
 from gluon_lr.finder.trials import losses_at
 from gluon_lr.finder.tuned import Trial
-from gluon_lr.finder.tuning import LADDER, Task, checked, rates_of
+from gluon_lr.finder.tuning import LADDER, TrialSetup, checked, rates_of
 
 T = 320  # updates: enough for a curve and four trials of sixty
 
@@ -147,8 +147,16 @@ def test_a_trial_runs_the_whole_schedule_in_its_own_length():
         done = len(trial.losses)  # fewer where it exploded
         assert rates[begin : begin + done] == wanted[:done]
         begin += done
-    assert "moved along" not in found.how, "nothing is allowed for where the whole schedule was tried"
+    assert "Longer trainings" not in found.how, "nothing is allowed for where the whole schedule was tried"
     assert rates_of(lambda lr, n: lr, 0.3, 4) == [0.3] * 4, "a number is a schedule too"
+
+
+def test_updates_may_be_named_and_everything_else_has_to_be():
+    net = net_with_batchnorm()
+    finder = LRFinder(Learner(net, drawn(), mx.cpu(), trainer=sgd(net)))
+    assert finder.tune(updates=T, budget=0.2, progress=False).updates == T
+    with pytest.raises(TypeError):
+        finder.tune(T, None)
 
 
 def test_validation_decides_where_it_is_given():
@@ -357,7 +365,7 @@ class Told:
 
 def attempted(losses, validation=None, updates_=None):
     ticks = []
-    task = Task(Told(losses), None, validation, 0, lambda: ticks.append(1))
+    task = TrialSetup(Told(losses), None, validation, 0, lambda: ticks.append(1))
     trial = task.attempt(0.5, updates_ or len(losses))
     assert len(ticks) == len(trial.losses)
     return trial
@@ -409,15 +417,16 @@ def test_without_a_suggestion_the_trials_begin_at_a_tenth_of_the_last_rate():
 
 def test_the_words_say_what_was_done(result):
     longest = result.trials[0].updates
-    assert result.how.startswith(f"{len(result.trials)} trials of {longest} updates; the parabola through the best")
-    assert f"counting {0.4 + longest / T:.0%} beside the curve's suggestion" in result.how
-    assert "moved along updates^" in result.how
+    assert result.how.startswith(f"{len(result.trials)} trials of {longest} updates; the least of the parabola")
+    assert f"The trials count {0.4 + longest / T:.0%}, the curve's suggestion the rest" in result.how
+    assert "Longer trainings prefer" in result.how
     net = net_with_batchnorm()
     learner = Learner(net, drawn(), mx.cpu(), trainer=sgd(net))
     whole = LRFinder(learner).tune(100, budget=4.0, candidates=2, validation=lambda net: 1.0, progress=False)
     assert whole.trials[0].updates == 100
-    assert "beside" not in whole.how, "trials as long as the training count alone"
-    assert "moved along" not in whole.how, "validation sees no drift"
+    assert "the curve" not in whole.how, "trials as long as the training count alone"
+    assert "Longer trainings" not in whole.how, "validation sees no drift"
+    assert "the best lies at the end of the range that was tried" in whole.how, "two trials make no parabola"
 
 
 def test_the_least_that_is_allowed_is_taken():
@@ -434,13 +443,15 @@ def by_hand(**changed):
 
 
 def test_a_result_is_written_in_words_and_in_rows():
-    assert repr(by_hand()) == "<TuneResult: 0.1 (0.05 … 0.2) for 9 updates, after 5 updates of 2 trials>"
+    assert repr(by_hand()) == "<TuneResult: 0.1 (0.05 … 0.2) for 9 updates; 5 updates spent on a curve and 2 trials>"
     assert (
         repr(by_hand(low=None))
         == repr(by_hand(high=None))
-        == ("<TuneResult: 0.1 for 9 updates, after 5 updates of 2 trials>")
+        == ("<TuneResult: 0.1 for 9 updates; 5 updates spent on a curve and 2 trials>")
     )
-    assert repr(by_hand(lr=None, reason="why not")) == "<TuneResult: no rate: why not, after 5 updates of 2 trials>"
+    assert repr(by_hand(lr=None, reason="why not")) == (
+        "<TuneResult: no rate, 5 updates spent on a curve and 2 trials: why not>"
+    )
     assert by_hand().to_csv().splitlines()[1:] == ["1,0.1,1,2.0", "1,0.1,2,1.2", "2,0.2,1,2.0", "2,0.2,2,inf"]
     assert [trial.outcome for trial in by_hand().trials] == ["finished", "exploded"]
     assert bool(by_hand())

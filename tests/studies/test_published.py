@@ -100,10 +100,10 @@ def test_a_reading_that_gives_the_published_figures_is_likelier_than_one_that_do
 
 
 def test_a_collapsed_training_makes_every_figure_less_likely(records):
-    near = [r for r in select(records, "as-printed") if r.spec["run"] == "cosine"]
-    collapsed = [replace(r, status="collapsed", spec={**r.spec, "seed": 100 + r.spec["seed"]}) for r in near]
-    with_them = likelihoods(near + collapsed)["as-printed"]["cosine", ALL]
-    assert math.isclose(likelihoods(near)["as-printed"]["cosine", ALL] - with_them, math.log(6 / 7) - math.log(6 / 12))
+    group = [r for r in select(records, "as-printed") if r.spec["run"] == "cosine" and r.status == "finished"][:5]
+    collapsed = [replace(r, status="collapsed", spec={**r.spec, "seed": 100 + r.spec["seed"]}) for r in group]
+    alone, with_them = (likelihoods(some)["as-printed"]["cosine", ALL] for some in (group, group + collapsed))
+    assert math.isclose(alone - with_them, math.log(6 / 7) - math.log(6 / 12))
 
 
 def test_a_figure_beyond_all_trainings_is_told_with_what_was_tried(records):

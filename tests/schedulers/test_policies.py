@@ -338,7 +338,7 @@ def test_the_command_names_what_it_does_not_know(capsys):
         ("cosin", [], "CosineScheduler"),
         ("cosine", ["n=3"], "max_update"),
         ("cosine", ["max_update"], "name=value"),
-        ("cosine", [], "missing"),
+        ("cosine", [], "needs max_update, as name=value"),
         ("cosine", ["max_update=abc"], "CosineScheduler"),
         ("step", ["step=0"], "more than 0"),
     ):

@@ -73,12 +73,14 @@ def test_a_damaged_file_is_made_again(first, caplog):
     assert TuneResult.from_json(path) in comparison.tuned.values()
 
 
+@pytest.mark.slow
 def test_the_rates_do_not_depend_on_the_test_data(first, tmp_path):
     comparison, _ = first
     wrong = found(lambda seed: points(seed, wrong=True), tmp_path)
     assert {n: r.lr for n, r in wrong.tuned.items()} == {n: r.lr for n, r in comparison.tuned.items()}
 
 
+@pytest.mark.slow
 def test_validation_data_judge_where_there_are_some(first, tmp_path):
     def with_validation(seed):
         train, test = points(seed)

@@ -51,15 +51,26 @@ def chosen_rates(folder, name):
 
 
 def beyond_grid(folder):
-    """(task, rate, seed) of the rates beyond a task's grid, which have to be trained."""
+    """(task, rate, seed) of the rates at which a task's grid cannot be read, which have to be trained."""
     found = set()
-    for name, task in EVERY.items():
+    for name, (rates, losses) in truths(folder, EVERY).items():
         if not any((folder / "tuned").glob(f"*/{name}.seed*.json")):
             continue
         for seed, rate in chosen_rates(folder, name):
-            if not task.rates[0] <= rate <= task.rates[-1]:
+            if not between(rates, losses, rate):
                 found.add((name, rounded(rate), seed))
     return sorted(found)
+
+
+def between(rates, losses, rate):
+    """Whether a grid's curve can be read at a rate: within the grid, and not where it jumps to trainings that
+    collapsed, between which and the others there is no middle."""
+    if rate in rates:
+        return True
+    if not rates[0] <= rate <= rates[-1]:
+        return False
+    place = int(np.searchsorted(rates, rate))
+    return max(losses[place - 1 : place + 1]) < 2 * min(losses[place - 1 : place + 1])
 
 
 def beyond_losses(folder):
@@ -75,9 +86,10 @@ def beyond_losses(folder):
 
 
 def regret(name, rate, true, beyond):
-    """The final loss at a rate over the grid's least, less one; None where it is beyond the grid and not trained."""
+    """The final loss at a rate over the grid's least, less one; None where the grid cannot be read and it was not
+    trained."""
     rates, losses = true[name]
-    if rates[0] <= rate <= rates[-1]:
+    if between(rates, losses, rate):
         return loss_at(rate, rates, losses) / losses.min() - 1
     found = beyond.get((name, rounded(rate)))
     return None if found is None else found / losses.min() - 1

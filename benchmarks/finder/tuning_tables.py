@@ -104,7 +104,7 @@ def _cell(values, rates, spent=None):
 
 def _percent(value):
     """A regret as text: a hundred times the least loss is a training that diverged."""
-    return f"{100 * value:.1f} %" if value < 100 else "diverges"
+    return f"{round(100 * value, 1) + 0.0:.1f} %" if value < 100 else "diverges"  # never −0.0
 
 
 def _row(folder, name, true, beyond, columns):

@@ -111,7 +111,7 @@ def likelihoods(records: Sequence[Record]) -> Dict[str, Dict[Tuple[str, str], fl
 
 
 def likelihood_table(records: Sequence[Record]) -> Table:
-    """A line a run and figure: by what power of ten it is likelier in a reading than as printed."""
+    """A line a run and figure that can be said: by what power of ten it is likelier in a reading than as printed."""
     found = likelihoods(records)
     base = found.get("as-printed", {})
     others = [reading for reading in found if reading != "as-printed" and set(found[reading]) & set(base)]
@@ -119,10 +119,11 @@ def likelihood_table(records: Sequence[Record]) -> Table:
         [*figure, *(_power(found[reading].get(figure, math.nan) - base[figure]) for reading in others)]
         for figure in base
     ]
+    rows = [row for row in rows if set(row[2:]) - {"–", "the same"}]  # the others say nothing
     return Table(
         "How much likelier the published figures are in a reading than as printed, in powers of ten",
         ["run", "after the last epoch", *others],
-        rows if others else [],
+        rows,
     )
 
 
@@ -178,6 +179,7 @@ def draw_finals(records: Sequence[Record]) -> Any:
             ax.set_ylim(len(readings) - 0.4, -0.6)
             ax.set_yticks(range(len(readings)), readings if ax is row[0] else [""] * len(readings), fontsize=8)
             ax.tick_params(axis="x", labelsize=8)
+            ax.locator_params(axis="x", nbins=6)
             ax.grid(alpha=0.3, axis="x")
             ax.set_title(f"{run}: {label}", fontsize=9)
     figure.suptitle(

@@ -242,7 +242,11 @@ def outside_block(records: Sequence[Record]) -> str:
 def readings_block(records: Sequence[Record]) -> str:
     """How likely the published figures are in each reading, as the docs show it."""
     table = likelihood_table(records)
-    return f"{table.caption}.\n\n{table.markdown()}" if table.rows else "Not enough trainings yet."
+    return (
+        f"{table.caption}.\n\n{table.markdown()}"
+        if table.rows
+        else "The trainings do not say yet: five are needed of a run in a reading of its own."
+    )
 
 
 def earlier_block(records: Sequence[Record]) -> str:

@@ -118,22 +118,22 @@ def evaluate(
     ctx: Any,
     *,
     unpack: Unpack = unpack_pair,
-    metric: Optional[Metric] = None,
+    batch_metric: Optional[Metric] = None,
 ) -> Tuple[float, float]:
     """Mean loss and accuracy of ``net`` over ``batches``; the net is not changed.
 
     Args:
-        net, loss, ctx, unpack, metric: as :func:`train` takes them.
+        net, loss, ctx, unpack, batch_metric: as :func:`train` takes them.
         batches: we pass through them once.
 
     Returns:
-        The mean loss, and the accuracy or the mean of ``metric``; NaN where there is none.
+        The mean loss, and the accuracy or the mean of ``batch_metric``; NaN where there is none.
 
     Raises:
         UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
     """
     contexts = ctx if isinstance(ctx, (list, tuple)) else [ctx]
-    metrics, count = Metrics(loss, metric), 0
+    metrics, count = Metrics(loss, batch_metric), 0
     with autograd.pause():
         for batch in _passes(batches):
             pair = unpacked(unpack, batch)
@@ -163,7 +163,7 @@ def train(
     valid_iter: Optional[Iterable[Any]] = None,
     on_epoch: Optional[Callable[[History], None]] = None,
     unpack: Unpack = unpack_pair,
-    metric: Optional[Metric] = None,
+    batch_metric: Optional[Metric] = None,
 ) -> History:
     """Train ``net`` for ``num_epochs`` epochs, evaluating after each.
 
@@ -193,7 +193,7 @@ def train(
             ``lambda batch: ((batch["text"], batch["length"]), batch["label"])``. A tuple or list of arrays is given to
             a net whose forward pass takes several arguments as these, else as one. Default for ``(data, label)`` pairs
             and ``mx.io.DataBatch``.
-        metric: a function of output and target that gives an array, whose mean stands in ``train_acc`` and
+        batch_metric: a function of output and target that gives an array, whose mean stands in ``train_acc`` and
             ``test_acc``. Default accuracy where labels are classes, else NaN: see
             :class:`~gluon_lr.metrics.Metrics`.
 
@@ -224,7 +224,7 @@ def train(
             if hasattr(train_iter, "epoch"):
                 train_iter.epoch = epoch
             started = time.perf_counter()
-            metrics, rates, sizes, counts, running = Metrics(loss, metric), [], [], [], []
+            metrics, rates, sizes, counts, running = Metrics(loss, batch_metric), [], [], [], []
             for batch in _passes(train_iter):
                 updates += 1
                 for schedule in schedules:
@@ -247,7 +247,7 @@ def train(
             numbers = {"train_loss": float(sums.sum() / sum(sizes)), "train_acc": metrics.accuracy()}
             judged = [("test", test_iter)] + ([] if valid_iter is None else [("valid", valid_iter)])
             for name, batches in judged:
-                found = evaluate(net, batches, loss, ctx, unpack=unpack, metric=metric)
+                found = evaluate(net, batches, loss, ctx, unpack=unpack, batch_metric=batch_metric)
                 numbers[f"{name}_loss"], numbers[f"{name}_acc"] = found
             history.append(
                 **numbers,

@@ -76,7 +76,7 @@ def score_of(what: Union[str, Callable[[Any], float]], larger_is_better: Optiona
         def measure(record: Record) -> float:
             return _number(what, record)
 
-        return Score("score (a lambda)" if name == "<lambda>" else name, measure, measure, larger)
+        return Score("metric (a lambda)" if name == "<lambda>" else name, measure, measure, larger)
     larger = not what.endswith(("loss", "seconds")) if larger_is_better is None else bool(larger_is_better)
     words = " ".join(_WORDS.get(word, word) for word in what.split("_"))
 
@@ -113,7 +113,7 @@ def _number(function: Callable[[Any], float], record: Record) -> float:
     except Exception as error:
         known = ", ".join(sorted(record.history))
         raise UsageError(
-            f"the score failed on {record.spec['run']}, seed {record.spec['seed']} ({type(error).__name__}: {error}): "
+            f"the metric failed on {record.spec['run']}, seed {record.spec['seed']} ({type(error).__name__}: {error}): "
             f"expected a function of the history that gives a number; its lists are {known}"
         ) from error
 

@@ -130,7 +130,7 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
         schedules=run.schedules,
         valid_iter=run.valid_iter,
         unpack=run.unpack or unpack_pair,
-        metric=run.metric,
+        batch_metric=run.batch_metric,
         on_epoch=keep,
     )
     complete = record(outcome(history.as_dict(), run.classes))

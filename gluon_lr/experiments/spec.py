@@ -51,7 +51,7 @@ class Ingredients:
         after_epoch: functions of the history, called after each epoch before it is recorded.
         classes: how many; the bound for a collapsed run follows from it.
         unpack: as ``train`` takes it; None for (data, label) pairs.
-        metric: as ``train`` takes it.
+        batch_metric: as ``train`` takes it.
     """
 
     net: Any
@@ -65,7 +65,7 @@ class Ingredients:
     valid_iter: Any = None
     classes: int = 10
     unpack: Optional[Callable[[Any], Any]] = None
-    metric: Optional[Callable[[Any, Any], Any]] = None
+    batch_metric: Optional[Callable[[Any, Any], Any]] = None
 
 
 Build = Callable[[RunSpec, Any, Optional[str]], Ingredients]

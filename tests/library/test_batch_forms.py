@@ -158,13 +158,13 @@ def test_several_outputs_with_a_loss_for_each():
     def right(outputs, targets):
         return outputs[0].argmax(axis=1) == targets[0]
 
-    watched = trained(TwoHeads(), batches, both, metric=right)
+    watched = trained(TwoHeads(), batches, both, batch_metric=right)
     assert watched.train_loss == first.train_loss
     assert 0 < watched.train_acc[-1] <= 1
     with pytest.raises(UsageError, match="gives 2 outputs, and SoftmaxCrossEntropyLoss takes one: give a loss"):
         Learner(TwoHeads(), loader(X, CLASSES), mx.cpu()).iteration()
     with pytest.raises(UsageError, match="metric <lambda> gives a float: expected an array"):
-        trained(TwoHeads(), batches, both, metric=lambda outputs, targets: 0.5)
+        trained(TwoHeads(), batches, both, batch_metric=lambda outputs, targets: 0.5)
 
 
 @pytest.mark.parametrize(

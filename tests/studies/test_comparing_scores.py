@@ -99,7 +99,7 @@ def test_a_function_of_the_history_judges():
     assert table.columns == ["schedule", "best rate", "first_epoch there", "seeds", "collapsed, all rates"]
     assert [row[0] for row in table.rows] == ["fast", "slow"]
     assert draw_rates(two_arms(), by=by).axes[0].get_ylabel() == "first_epoch"
-    with pytest.raises(UsageError, match=r"score failed on fast@0\.1, seed 0 \(KeyError: 'loss'\).*its lists are"):
+    with pytest.raises(UsageError, match=r"metric failed on fast@0\.1, seed 0 \(KeyError: 'loss'\).*its lists are"):
         schedules_table(two_arms(), "", score_of(lambda history: history["loss"][0]))
     with pytest.raises(UsageError, match=r"the history has no 'valid_loss': expected one of test_acc, test_loss"):
         schedules_table(two_arms(), "", score_of("valid_loss"))
@@ -128,7 +128,7 @@ def test_claims_of_ones_own():
 def test_a_claim_is_judged_at_the_rates_that_are_best_by_the_comparisons_score():
     records = [record(name, rate, seed, [0.5], acc=[rate]) for name in "ab" for rate in (0.1, 0.9) for seed in (0, 1)]
     verdict = found(records).claim("", "a", "b", lambda history: -history["test_acc"][0])
-    assert verdict.claim.measure == "score (a lambda), a at 0.9 less b at 0.9"
+    assert verdict.claim.measure == "metric (a lambda), a at 0.9 less b at 0.9"
 
 
 def test_trainings_without_a_finite_number_are_left_out_of_a_claim_and_counted():
@@ -144,16 +144,16 @@ def test_compare_takes_a_score(tmp_path):
     from test_comparing import SCHEDULES, clouds, small_net
 
     one = {"seeds": [0, 1], "lrs": [0.1, 0.3], "epochs": 2, "out": tmp_path, "progress": False}
-    by_loss = compare(small_net, clouds, SCHEDULES, score="test_loss", **one)
+    by_loss = compare(small_net, clouds, SCHEDULES, metric="test_loss", **one)
     least = [min(r.history["test_loss"]) for r in by_loss.records if r.spec["settings"]["schedule"] == "constant"]
     shown = {row[0]: float(row[2].split(" ")[0]) for row in by_loss.table().rows}
     assert shown["constant"] == pytest.approx(min(np.mean(least[:2]), np.mean(least[2:])), abs=1e-4)
     page = by_loss.report.read_text()
     assert "test loss there" in page
     assert "Each schedule at its best rate, test loss at the best epoch" in page
-    by_gain = compare(small_net, clouds, SCHEDULES, score=lambda h: h["train_loss"][0] - h["train_loss"][-1], **one)
-    assert (by_gain.read, by_gain.trained) == (8, 0), "another score trained again"
-    assert by_gain.table().columns[2] == "score (a lambda) there"
+    by_gain = compare(small_net, clouds, SCHEDULES, metric=lambda h: h["train_loss"][0] - h["train_loss"][-1], **one)
+    assert (by_gain.read, by_gain.trained) == (8, 0), "another metric trained again"
+    assert by_gain.table().columns[2] == "metric (a lambda) there"
     assert by_gain.claim("constant learns more", "constant", "cosine").test.difference.n == 2
     assert compare(small_net, clouds, SCHEDULES, **one).table().columns[2] == "test accuracy there"
 
@@ -161,8 +161,8 @@ def test_compare_takes_a_score(tmp_path):
 def test_a_score_that_no_history_has_is_refused_before_anything_is_trained(tmp_path):
     from test_comparing import clouds, small_net
 
-    with pytest.raises(UsageError, match="score is 'test_los': expected a function of the history, or one of"):
-        compare(small_net, clouds, {"c": ConstantScheduler}, score="test_los", out=tmp_path / "none", progress=False)
+    with pytest.raises(UsageError, match="metric is 'test_los': expected a function of the history, or one of"):
+        compare(small_net, clouds, {"c": ConstantScheduler}, metric="test_los", out=tmp_path / "none", progress=False)
     assert not (tmp_path / "none").exists()
 
 
@@ -223,5 +223,5 @@ def test_a_regression_on_dicts_is_compared_by_its_loss(tmp_path):
     assert compare(*arguments, unpack=take, **options).read == 4
     with pytest.raises(RecordError, match="another unpack"):
         compare(*arguments, unpack=take_first_twice, **options)
-    watched = compare(*arguments, unpack=take, metric=close, **{**options, "out": tmp_path / "watched"})
+    watched = compare(*arguments, unpack=take, batch_metric=close, **{**options, "out": tmp_path / "watched"})
     assert all(0 <= record.last("test_acc") <= 1 for record in watched.records)

@@ -16,14 +16,14 @@ from ...report.figures import looks, new_figure
 from ...report.tables import Table
 from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED
 from .experiment import EPOCHS, place_of
+from .published import select
 
 EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
 
 
 def committed(reading: str, folder: Path = EVIDENCE) -> List[Record]:
     """The complete trainings of a reading that a clone of the repository holds; none where there is no clone."""
-    records = [r for r in Store(folder).records() if r.spec["reading"] == reading and r.complete]
-    return sorted(records, key=lambda r: (place_of(r.spec["run"]), r.spec["seed"]))
+    return [r for r in select(Store(folder).records(), reading) if r.complete]
 
 
 def same_bits(own: Record, others: Sequence[Record]) -> Optional[bool]:

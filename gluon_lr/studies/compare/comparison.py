@@ -88,9 +88,9 @@ class Comparison:
         Args:
             text: the claim in words.
             first, second: names of schedules.
-            measure: what is measured of each training: a name of the history or a function of it, as ``score`` of
+            measure: what is measured of each training: a name of the history or a function of it, as ``metric`` of
                 :func:`compare`; default the comparison's score.
-            larger_is_better: default as ``score`` has it.
+            larger_is_better: default as ``metric`` has it.
 
         Returns:
             The claim with its differences, positive where ``first`` is better; their test; and ``verdict``:

@@ -35,7 +35,8 @@ class Given:
     """What every run of a comparison is built of; it goes to the processes that train.
 
     Attributes:
-        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, metric: as :func:`compare` takes them.
+        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, batch_metric: as :func:`compare` takes
+            them.
     """
 
     make_net: Callable[[], Any]
@@ -45,7 +46,7 @@ class Given:
     optimizer: str
     optimizer_params: Dict[str, Any]
     unpack: Optional[Unpack] = None
-    metric: Optional[Metric] = None
+    batch_metric: Optional[Metric] = None
 
 
 def compare(
@@ -59,10 +60,10 @@ def compare(
     loss: Optional[Callable[..., Any]] = None,
     optimizer: str = "sgd",
     optimizer_params: Optional[Dict[str, Any]] = None,
-    score: Union[str, Callable[[Any], float], None] = None,
+    metric: Union[str, Callable[[Any], float], None] = None,
     larger_is_better: Optional[bool] = None,
     unpack: Optional[Unpack] = None,
-    metric: Optional[Metric] = None,
+    batch_metric: Optional[Metric] = None,
     names: Optional[Mapping[str, str]] = None,
     out: Union[str, Path] = "my_runs/compare",
     jobs: Optional[int] = None,
@@ -91,13 +92,13 @@ def compare(
         epochs: how many; default 10.
         loss: default softmax cross-entropy.
         optimizer, optimizer_params: as ``gluon.Trainer`` takes them; plain values; default plain SGD.
-        score: the number that a training is judged by, in tables, pairs and figures, and a schedule's rate is chosen
+        metric: the number that a training is judged by, in tables, pairs and figures, and a schedule's rate is chosen
             by: a name of the history, such as ``test_loss``, or a function of the history, a dict of lists, that gives
             a number. A name stands for its value at the best epoch. Default test accuracy, or the test loss where
-            labels are no classes and there is no ``metric``.
-        larger_is_better: of the score; default False for losses and seconds, else True.
-        unpack, metric: as :func:`~gluon_lr.train` takes them, for batches of another form than (X, y) and for another
-            number than accuracy.
+            labels are no classes and there is no ``batch_metric``.
+        larger_is_better: of the metric; default False for losses and seconds, else True.
+        unpack, batch_metric: as :func:`~gluon_lr.train` takes them, for batches of another form than (X, y) and for
+            another number of each batch than accuracy.
         names: ``net``, ``data``, ``loss`` or a schedule's name → a name of your own that identifies it, for what
             cannot be identified otherwise, such as batches from a database: ``{"data": "orders-2024-v2"}``. Change it
             whenever the thing changes.
@@ -138,13 +139,13 @@ def compare(
         (4, ['constant', 'cosine'])
     """
     require_functions(schedules)
-    by = _score(score, larger_is_better)
+    by = _judged_by(metric, larger_is_better)
     rates = [] if isinstance(lrs, str) and lrs == TUNE else several(lrs, "lrs", rate, "lrs=[0.1]")
     numbers = several(seeds, "seeds", whole_number, "seeds=range(3)")
     epochs = whole_number(epochs, "epochs")
     if epochs < 1:
         raise UsageError(f"epochs is {epochs}: expected at least 1")
-    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, metric)
+    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
     identities, folder = Identities(names, schedules), Path(out)
     tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx)
     runs = [(name, lr, seed) for name in schedules for lr in rates or [_rounded(tuned[name])] for seed in numbers]
@@ -152,7 +153,7 @@ def compare(
     read = 0 if fresh else count_recorded(Store(folder), planned)
     build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
     records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
-    if score is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [0.0])):
+    if metric is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [0.0])):
         by = score_of("test_loss", None)
     from .report import write_report
 
@@ -177,15 +178,15 @@ def _rounded(result: TuneResult) -> float:
     return float(f"{result.lr:.3g}")
 
 
-def _score(score: Union[str, Callable[[Any], float], None], larger_is_better: Optional[bool]) -> Score:
+def _judged_by(metric: Union[str, Callable[[Any], float], None], larger_is_better: Optional[bool]) -> Score:
     from ...training import History
 
-    if score is None:
+    if metric is None:
         return ACCURACY
-    if not callable(score) and score not in History().as_dict():
+    if not callable(metric) and metric not in History().as_dict():
         known = ", ".join(History().as_dict())
-        raise UsageError(f"score is {score!r}: expected a function of the history, or one of its names: {known}")
-    return score_of(score, larger_is_better)
+        raise UsageError(f"metric is {metric!r}: expected a function of the history, or one of its names: {known}")
+    return score_of(metric, larger_is_better)
 
 
 def _plan(
@@ -200,7 +201,7 @@ def _plan(
         "optimizer": identities.optimizer(given.optimizer),
         "optimizer_params": identities.params(given.optimizer_params),
     }
-    hooks = {"unpack": given.unpack, "metric": given.metric}
+    hooks = {"unpack": given.unpack, "batch_metric": given.batch_metric}
     same.update({name: identities.hook(name, hook) for name, hook in hooks.items() if hook is not None})
     by_seed = {seed: identities.data(given.data, seed) for _, _, seed in runs}
     identified = {}
@@ -267,5 +268,5 @@ def _build(
         valid_iter=valid_iter,
         classes=classes,
         unpack=given.unpack,
-        metric=given.metric,
+        batch_metric=given.batch_metric,
     )

@@ -110,7 +110,7 @@ class Identities:
         return self._of("loss", {"is": loss}, _line(shown))
 
     def hook(self, name: str, hook: Any) -> Identity:
-        """``unpack`` or ``metric``, as a function."""
+        """``unpack`` or ``batch_metric``, as a function."""
         return self._of(name, {"is": hook}, bound(hook))
 
     def schedule(self, name: str, scheduler: Any, make: Callable[[float], Any]) -> Identity:

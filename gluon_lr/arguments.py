@@ -21,8 +21,10 @@ def whole_number(name: str, value: Any, least: int) -> int:
         3
     """
     plain = _plain(value)
+    if hasattr(value, "asnumpy") and isinstance(plain, float) and plain.is_integer():
+        plain = int(plain)  # MXNet's arrays are of floats unless one asks for another type
     if isinstance(plain, bool) or not isinstance(plain, numbers.Integral) or plain < least:
-        raise UsageError(f"{name} is {_shown(value)}: expected a whole number of at least {least}")
+        raise UsageError(f"{name} is {shown(value)}: expected a whole number of at least {least}")
     return int(plain)
 
 
@@ -34,7 +36,7 @@ def real_number(name: str, value: Any) -> float:
     """
     plain = _plain(value)
     if isinstance(plain, bool) or not isinstance(plain, numbers.Real):
-        raise UsageError(f"{name} is {_shown(value)}: expected a number")
+        raise UsageError(f"{name} is {shown(value)}: expected a number")
     return float(plain)
 
 
@@ -44,5 +46,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, (np.ndarray, np.generic)) and value.size == 1 else value
 
 
-def _shown(value: Any) -> str:
-    return f"{value!r}, a {type(value).__name__}" if not isinstance(value, (int, float)) else repr(value)
+def shown(value: Any) -> str:
+    """A value as an error names it: on one line, with its type unless that is a plain number's."""
+    text = " ".join(repr(value).split())[:120]
+    return text if type(value) in (int, float) else f"{text}, a {type(value).__name__}"

@@ -9,7 +9,7 @@ import os
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator
+from typing import Any, BinaryIO, Dict, Iterator
 
 import numpy as np
 
@@ -65,6 +65,28 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()
+
+
+def with_digest(body: Dict[str, Any]) -> str:
+    """``body``, which names its format's ``version``, as JSON with its digest; :func:`checked` reads it."""
+    return json.dumps({**body, "sha256": digest(body)})
+
+
+def checked(text: str, version: int) -> Dict[str, Any]:
+    """What :func:`with_digest` made text of, without version and digest.
+
+    Raises:
+        ValueError: it is no such text, was altered, or has another version; a ``KeyError`` or ``TypeError`` if it is
+            other JSON.
+    """
+    body = json.loads(text)
+    claimed = body.pop("sha256")
+    if body["version"] != version:
+        raise ValueError(f"it has the format version {body['version']}, this gluon_lr reads {version}")
+    if digest(body) != claimed:
+        raise ValueError("its checksum does not fit")
+    del body["version"]
+    return body
 
 
 def array_digest(array: np.ndarray) -> str:

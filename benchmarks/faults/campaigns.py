@@ -339,6 +339,8 @@ CAMPAIGNS = {
 
 def markdown(record):
     """The README's table of a full run."""
+    from gluon_lr.report.tables import markdown_table
+
     kills, soaked = record["kill -9"], record["soak"]
 
     def fuzzed(title, kinds):
@@ -361,8 +363,7 @@ def markdown(record):
          f"memory {soaked['MiB early']:.0f} → {soaked['MiB late']:.0f} MiB, "
          f"open files {soaked['open files early']:.0f} → {soaked['open files late']:.0f}", f"{soaked['lost']} runs"),
     ]  # fmt: skip
-    lines = ["| fault | tried | lost |", "| --- | --- | --- |"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    return markdown_table(["fault", "tried", "lost"], rows)
 
 
 def main():

@@ -6,6 +6,7 @@ from gluon_lr.experiments import Store
 from gluon_lr.finder import RULES, LRFinderResult
 from gluon_lr.finder.rules import DEFAULT_RULE, smooth, suggest
 from gluon_lr.report.figures import new_figure, plain_ticks, save_png
+from gluon_lr.report.tables import markdown_table
 
 NOTHING = "Not measured yet."
 BY_EYE = 0.05  # the tutorial's reading of the curve
@@ -100,7 +101,7 @@ def regret_table(folder, tasks, found, others=None):
         head.insert(3, f"{DEFAULT_RULE}, chosen on the other tasks")
         for row, value in zip(rows, [*others.values(), np.mean(list(others.values()))]):
             row.insert(3, f"{100 * value:.1f} %")
-    return _markdown(head, rows)
+    return markdown_table(head, rows)
 
 
 def searches_table(folder, tasks, ways):
@@ -118,7 +119,7 @@ def searches_table(folder, tasks, ways):
             means[how].extend([np.mean(values)] if values else [])
             rows[-1].append(_cell(given, values, len(results)) if results else "not searched")
     rows.append(["mean regret", *(f"{100 * np.mean(means[how]):.1f} %" if means[how] else "" for how in ways)])
-    return _markdown(["task", *ways], rows)
+    return markdown_table(["task", *ways], rows)
 
 
 def _cell(given, values, searches):
@@ -126,11 +127,6 @@ def _cell(given, values, searches):
         return "no suggestion"
     only = "" if len(given) == searches else f" ({len(given)} of {searches} searches)"
     return f"{np.median(given):.2g}: {100 * np.mean(values):.1f} %{only}"
-
-
-def _markdown(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def draw(folder, tasks, found, path):

@@ -6,6 +6,7 @@ from tasks import EVERY, LONG
 
 from gluon_lr.experiments import Store
 from gluon_lr.finder import TuneResult
+from gluon_lr.report.tables import markdown_table
 
 BUDGETS = (0.3, 1.0, 3.0)
 WAYS = ("tune", "halving", "random")
@@ -144,7 +145,7 @@ def table(folder, columns, heads):
                      for i in range(len(columns))]  # fmt: skip
             rows.append([f"{label}{which}", "", *(_percent(of(values)) if values else "–" for values in means)])
     head = ["task", "best rate, final loss", *heads]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
+    return markdown_table(head, rows)
 
 
 def blocks(folder):

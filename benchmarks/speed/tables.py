@@ -5,6 +5,8 @@ import statistics
 import ours
 from peers import LISTED, PLAIN, best
 
+from gluon_lr.report.tables import markdown_table
+
 NAMES = {
     "lenet": "LeNet, batch 256",
     "mlp-sgd": "MLP 256-256, batch 64, SGD",
@@ -20,12 +22,6 @@ def spread(values, digits=2):
     if not values:
         return "does not run here"
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} … {max(values):.{digits}f})"
-
-
-def markdown(head, rows):
-    """A table in Markdown."""
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def rounds(results, *arms):
@@ -79,12 +75,12 @@ _HEAD = (
 
 def updates(results):
     """An update of each study."""
-    return markdown(("an update", *_HEAD), compared(results, "ours", "update"))
+    return markdown_table(("an update", *_HEAD), compared(results, "ours", "update"))
 
 
 def epochs(results):
     """An epoch of each study's command; of ResNet ten updates and an evaluation."""
-    return markdown(("an epoch of the command", *_HEAD), compared(results, "command", "epoch"))
+    return markdown_table(("an epoch of the command", *_HEAD), compared(results, "command", "epoch"))
 
 
 def parts(results):
@@ -104,7 +100,7 @@ def parts(results):
     search = [ratio - 1 for found in good["finder"] for ratio in found["ratios"]]
     imports, calls = good["imports"], good["scheduler-calls"]
     first, memory = [found["seconds"] for found in good["first-update"]], [x["mebibytes"] for x in good["memory"]]
-    return markdown(
+    return markdown_table(
         ("measured", "median (least … greatest)", "goal"),
         [
             *rows,
@@ -134,7 +130,7 @@ def scaling(results):
                 f"{found['memory_exponent']:.2f}",
             )
         )
-    return markdown(("growing with", "sizes", "seconds", "exponent", "peak memory, MiB", "exponent"), rows)
+    return markdown_table(("growing with", "sizes", "seconds", "exponent", "peak memory, MiB", "exponent"), rows)
 
 
 def peak(results):
@@ -164,7 +160,7 @@ def peak(results):
         f"The peak of one core, from a loop of fused multiply-adds on {found['peak']['width']} numbers at a time that "
         f"does nothing else: {most / 1e9:.0f} billion operations a second, two a multiply-add."
     )
-    return f"{text}\n\n{markdown(head, rows)}"
+    return f"{text}\n\n{markdown_table(head, rows)}"
 
 
 def document(saved):

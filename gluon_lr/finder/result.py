@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -11,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import RecordError, UsageError
-from ..files import digest, write_text
+from ..files import checked, with_digest, write_text
 from .rules import CLEAR, DEFAULT_RULE, RULES, UNCLEAR, Suggestion, fall_in_standard_errors, read, smooth, suggest
 
 VERSION = 1
@@ -53,12 +52,7 @@ class LRFinderResult(List[Tuple[float, float]]):
             RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
-            body = json.loads(Path(path).read_text(encoding="utf-8"))
-            claimed, version = body.pop("sha256"), body["version"]
-            if version != VERSION:
-                raise ValueError(f"it has the format version {version}, this gluon_lr reads {VERSION}")
-            if digest(body) != claimed:
-                raise ValueError("its checksum does not fit")
+            body = checked(Path(path).read_text(encoding="utf-8"), VERSION)
             first, *rest = (
                 cls([(float(lr), float(loss)) for lr, loss in pairs], reason, (), body["momentum"])
                 for pairs, reason in zip(body["repeats"], body["stop_reasons"])
@@ -157,7 +151,7 @@ class LRFinderResult(List[Tuple[float, float]]):
             "suggestions": {rule: vars(found) for rule, found in self.suggestions.items()},
             "combined": self.combined,
         }
-        text = json.dumps({**body, "sha256": digest(body)})
+        text = with_digest(body)
         if path is not None:
             write_text(Path(path), text)
         return text

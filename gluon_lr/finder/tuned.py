@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence, Tuple
 
 from ..errors import RecordError, UsageError
-from ..files import digest, write_text
+from ..files import checked, with_digest, write_text
 
 VERSION = 1
 
@@ -87,12 +86,7 @@ class TuneResult:
             RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
-            body = json.loads(Path(path).read_text(encoding="utf-8"))
-            claimed, version = body.pop("sha256"), body.pop("version")
-            if version != VERSION:
-                raise ValueError(f"it has the format version {version}, this gluon_lr reads {VERSION}")
-            if digest(body) != claimed:
-                raise ValueError("its checksum does not fit")
+            body = checked(Path(path).read_text(encoding="utf-8"), VERSION)
             trials = [
                 Trial(**{**each, "losses": tuple(map(float, each["losses"])), "score": float(each["score"])})
                 for each in body.pop("trials")
@@ -108,7 +102,7 @@ class TuneResult:
             for trial in self.trials
         ]
         body = {**{name: value for name, value in vars(self).items() if name != "trials"}, "trials": trials}
-        text = json.dumps({**body, "version": VERSION, "sha256": digest(body)})
+        text = with_digest({**body, "version": VERSION})
         if path is not None:
             write_text(Path(path), text)
         return text

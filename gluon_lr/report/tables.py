@@ -41,8 +41,20 @@ class Table:
 
     def markdown(self) -> str:
         """The table in GitHub's Markdown, without its caption."""
-        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return markdown_table(self.columns, self.rows)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in GitHub's Markdown.
+
+    Example:
+        >>> print(markdown_table(["rate", "loss"], [["0.1", "0.5"]]))
+        | rate | loss |
+        | --- | --- |
+        | 0.1 | 0.5 |
+    """
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def results_csv(records: Iterable[Record]) -> str:

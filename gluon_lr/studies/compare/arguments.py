@@ -4,48 +4,23 @@ from __future__ import annotations
 
 import inspect
 import math
-import operator
 from typing import Any, Dict, List, Mapping
 
 from mxnet.lr_scheduler import LRScheduler
 
+from ...arguments import real_number, shown
 from ...errors import UsageError
 
 _RATES = ("base_lr", "max_lr")  # what schedules call the rate that they are built on
 
 
-def whole_number(value: Any, name: str) -> int:
-    """A whole number of Python's, NumPy's or MXNet's, as Python's.
-
-    Raises:
-        UsageError: it is none.
-
-    Example:
-        >>> import numpy as np
-        >>> whole_number(np.int64(3), "epochs")
-        3
-    """
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        plain = _plain(value)
-        return int(plain) if isinstance(plain, float) and plain.is_integer() else operator.index(plain)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} is {_shown(value)}: expected a whole number") from error
-
-
-def rate(value: Any, name: str) -> float:
+def rate(name: str, value: Any) -> float:
     """A rate: a finite number, not negative, of Python's, NumPy's or MXNet's, as Python's.
 
     Raises:
         UsageError: it is none.
     """
-    try:
-        if isinstance(value, (bool, str)):
-            raise TypeError
-        number = float(_plain(value))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} is {_shown(value)}: expected a number") from error
+    number = real_number(name, value)
     if not (math.isfinite(number) and number >= 0):
         raise UsageError(f"{name} is {number:g}: expected a finite number, at least 0")
     return number
@@ -58,27 +33,15 @@ def several(values: Any, name: str, convert: Any, example: str) -> List[Any]:
         UsageError: it is empty, no list, or has a number twice.
     """
     try:
-        numbers = [convert(value, f"{name}[{place}]") for place, value in enumerate(values)]
+        numbers = [convert(f"{name}[{place}]", value) for place, value in enumerate(values)]
     except TypeError as error:
-        raise UsageError(f"{name} is {_shown(values)}: expected several, such as {example}") from error
+        raise UsageError(f"{name} is {shown(values)}: expected several, such as {example}") from error
     if not numbers:
         raise UsageError(f"nothing to compare: {name} is empty; expected at least one, such as {example}")
     twice = [number for number in numbers if numbers.count(number) > 1]
     if twice:
         raise UsageError(f"{name} has {twice[0]:g} twice: expected each once")
     return numbers
-
-
-def _plain(value: Any) -> Any:
-    """The number in an array that holds only one."""
-    if hasattr(value, "asnumpy"):
-        value = value.asnumpy()
-    return value.item() if hasattr(value, "item") else value
-
-
-def _shown(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return f"{text[:120]} ({type(value).__name__})"
 
 
 def require_functions(schedules: Any) -> None:
@@ -88,15 +51,15 @@ def require_functions(schedules: Any) -> None:
         UsageError: naming the first entry.
     """
     if not isinstance(schedules, Mapping):
-        raise UsageError(f"schedules is {_shown(schedules)}: expected a dict, name → function of the rate")
+        raise UsageError(f"schedules is {shown(schedules)}: expected a dict, name → function of the rate")
     if not schedules:
         raise UsageError("nothing to compare: schedules is empty; expected name → function of the rate")
     for name, make in schedules.items():
         if not isinstance(name, str):
-            raise UsageError(f"the name of a schedule is {_shown(name)}: expected text")
+            raise UsageError(f"the name of a schedule is {shown(name)}: expected text")
         where = f"schedules[{name!r}]"
         try:
-            number = None if callable(make) else rate(make, where)
+            number = None if callable(make) else rate(where, make)
         except UsageError:
             number = None
         if number is not None:
@@ -106,7 +69,7 @@ def require_functions(schedules: Any) -> None:
             )
         if not callable(make):
             raise UsageError(
-                f"{where} is {_shown(make)}: expected a function of the rate, such as "
+                f"{where} is {shown(make)}: expected a function of the rate, such as "
                 f"{{{name!r}: lambda lr: CosineScheduler(400, lr)}}"
             )
         if isinstance(make, type) and issubclass(make, LRScheduler):

@@ -21,7 +21,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
         3
     """
     plain = _plain(value)
-    if hasattr(value, "asnumpy") and isinstance(plain, float) and plain.is_integer():
+    if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)  # MXNet's arrays are of floats unless one asks for another type
     if isinstance(plain, bool) or not isinstance(plain, numbers.Integral) or plain < least:
         raise UsageError(f"{name} is {shown(value)}: expected a whole number of at least {least}")

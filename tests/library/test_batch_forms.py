@@ -380,7 +380,7 @@ def test_numbers_of_numpy_and_mxnet_are_taken_and_others_named():
     )
     assert len(history) == 2
     found = LRFinder(Learner(gluon.nn.Dense(3), batches, mx.cpu())).find(
-        lr_start=np.float32(1e-3), lr_multiplier=mx.nd.array([2.0]), max_updates=np.int64(5), repeats=np.int8(2),
+        lr_start=np.float32(1e-3), lr_multiplier=mx.nd.array([2.0]), max_updates=np.int64(5), repeats=2.0,
         progress=False,
     )  # fmt: skip
     assert len(found) == 5
@@ -388,7 +388,7 @@ def test_numbers_of_numpy_and_mxnet_are_taken_and_others_named():
     for wrong, says in (
         ({"max_updates": True}, "max_updates is True"),
         ({"smoothing": None}, "a NoneType: expected a number"),
-        ({"repeats": np.float64(2)}, "whole number"),
+        ({"repeats": np.float64(2.5)}, "whole number"),
         ({"lr_start": "1"}, "'1', a str"),
     ):
         with pytest.raises(UsageError, match=says):

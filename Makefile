@@ -172,7 +172,7 @@ endef
 export CHECK_PYTHON
 
 # MXNet declares numpy<2 and d2l numpy==1.23.5, which newer Pythons cannot install and both can do without
-# (gluon_lr/compat.py). So where setup.py leaves them out, they go in without their declarations.
+# (gluon_lr/compat). So where setup.py leaves them out, they go in without their declarations.
 define install_beside
 	if $(1)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then \
 		$(1)/python $(PIP) --no-deps mxnet==1.9.1 d2l==1.0.3 gluoncv==0.10.5.post0; fi && \

@@ -10,6 +10,8 @@ import sys
 import threading
 from typing import Any, Callable, Dict, Iterator, List, Sequence
 
+from .state.private import call_library
+
 # Of x86's control register of vector arithmetic: results that are denormal become zero, and so do such operands.
 _FLUSH, _OFFSET, _SIZE = 0x8040, 28, 32  # the register's bits; its place in C's fenv_t, and that one's size, in bytes
 _Task = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -76,7 +78,6 @@ def _exchange(change: Callable[[int], int]) -> int:
 def _in_worker(device: int, call: Callable[[], Any]) -> None:
     """Call a function in the thread that computes for a CPU context, and wait until it is done."""
     import mxnet as mx
-    from mxnet.base import _LIB, check_call
 
     done = threading.Event()
 
@@ -89,7 +90,8 @@ def _in_worker(device: int, call: Callable[[], Any]) -> None:
 
     _called.append(task)  # even if Ctrl-C ends the wait, because MXNet will still call it
     context = _Context(mx.cpu().device_typeid, device)
-    check_call(_LIB.MXEnginePushSync(task, None, None, ctypes.byref(context), None, 0, None, 0, None, 0, b"denormals"))
+    on = ctypes.byref(context)
+    call_library("MXEnginePushSync", task, None, None, on, None, 0, None, 0, None, 0, b"denormals")
     # Not waitall(): it would raise errors of earlier computations here.
     done.wait()
     _called.remove(task)

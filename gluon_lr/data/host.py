@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..state.private import call_library
+
 
 def array_of(values: np.ndarray) -> Any:
     """``mx.nd.array(values)``, or ``mx.np.array(values)`` in that mode.
@@ -19,7 +21,6 @@ def array_of(values: np.ndarray) -> Any:
         [3.0, 4.0]
     """
     import mxnet as mx
-    from mxnet.base import _LIB, check_call
 
     library = mx.np if mx.util.is_np_array() else mx.nd
     context = mx.context.current_context()
@@ -27,7 +28,7 @@ def array_of(values: np.ndarray) -> Any:
         return library.array(values)
     array = library.empty(values.shape, dtype="float32", ctx=context)  # with its memory, to which nothing else refers
     pointer = ctypes.c_void_p()
-    check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
+    call_library("MXNDArrayGetData", array.handle, ctypes.byref(pointer))
     memory = (ctypes.c_float * values.size).from_address(pointer.value)
     np.frombuffer(memory, np.float32).reshape(values.shape)[...] = values
     return array

@@ -34,6 +34,13 @@ _PLUMBING = frozenset(
 )
 
 
+def call_library(function: str, *arguments: Any) -> None:
+    """Call a function of MXNet's C library; what goes wrong there raises MXNet's own error."""
+    from mxnet.base import _LIB, check_call
+
+    check_call(getattr(_LIB, function)(*arguments))
+
+
 # Parameters and their gradients
 
 

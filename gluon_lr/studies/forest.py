@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
 from ..analysis.selection import read_comparable
 from ..analysis.statistics import mean_interval
 from ..analysis.verdicts import Verdict, judge
+from ..cli import Parser, folder, run
+from ..errors import UsageError
 from ..report.figures import new_figure
 from .chapter.experiment import READINGS
 from .chapter.report import judged as chapter_verdicts
@@ -85,12 +87,22 @@ def standardized(verdict: Verdict) -> "tuple[float, float, float]":
     return interval.low / deviation, interval.mean / deviation, interval.high / deviation
 
 
-def main(runs: Path = Path("chapter_runs")) -> None:
-    """Draw the sheet of the committed evidence."""
+def main(argv: Optional[List[str]] = None) -> int:
+    """Draw the sheet of the committed evidence, or of one's own."""
     from ..report.figures import save_png
 
-    print(save_png(draw_forest(verdicts(runs)), runs / "claims.png"))
+    parser = Parser("studies.forest", description="Draw every claim with its verdict. Writes claims.png, in seconds.")
+    parser.add_argument(
+        "--runs", type=folder, default=Path("chapter_runs"), help="folder with a folder a study (default chapter_runs)"
+    )
+    runs = parser.parse_args(argv).runs
+    found = verdicts(runs)
+    if not found:
+        raise UsageError(f"{runs} holds no claim that can be judged: expected a folder with a folder a study, such as "
+                         "chapter_runs in a clone of the repository")  # fmt: skip
+    print(save_png(draw_forest(found), runs / "claims.png"))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "studies.forest")

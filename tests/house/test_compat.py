@@ -27,8 +27,12 @@ several = pytest.mark.skipif(len(PYTHONS) < 2, reason="needs a second environmen
 
 def python(code, *options, executable=sys.executable, **env):
     """Run ``code`` in a fresh interpreter whose warnings are errors."""
+    return interpreter(*options, "-c", code, executable=executable, **env)
+
+
+def interpreter(*arguments, executable=sys.executable, **env):
     return subprocess.run(
-        [str(executable), "-W", "error", *options, "-c", code],
+        [str(executable), "-W", "error", *arguments],
         capture_output=True,
         text=True,
         timeout=300,
@@ -154,7 +158,7 @@ def test_a_numpy_newer_than_tested_is_warned_of_once():
 
 
 def test_the_command_says_what_applies_and_makes_an_update():
-    done = python("", "-m", "gluon_lr.compat")
+    done = interpreter("-m", "gluon_lr.compat")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"Python {sys.version.split()[0]}, Linux, x86_64\nNumPy {np.__version__}")
     for patch in BEFORE:

@@ -6,15 +6,15 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "gluon_lr"
 
 ORDER = (
-    *("errors", "files", "screen", "arguments", "compat", "cli", "denormals"),
-    *("schedulers", "state", "optimizers", "data", "nets", "checks", "update", "metrics", "training"),
+    *("errors", "files", "screen", "arguments", "compat", "cli"),
+    *("schedulers", "state", "denormals", "optimizers", "data", "nets", "checks", "update", "metrics", "training"),
     *("hyper", "finder", "identity", "experiments", "analysis", "report", "studies"),
 )
 # Commands and front doors lead to whatever they show.
 DOORS = {"__init__", "__main__", "chapter", "snapshot"}
 
 PRIVATE = PACKAGE / "state" / "private.py"
-PATCHES = PACKAGE / "compat.py"  # which is there to replace what MXNet keeps to itself
+PATCHES = PACKAGE / "compat" / "patches.py"  # which is there to replace what MXNet keeps to itself
 # Underscored attributes of other objects than self and cls that are used outside that file, each with its reason.
 ALLOWED = {("os", "_exit")}  # public in spite of its name: it ends a forked worker without its parent's exit handlers
 
@@ -48,12 +48,22 @@ def test_each_room_imports_only_from_those_before_it():
 
 
 def private_accesses(path):
-    """``name._attribute`` of anything but self and cls, or the same through ``getattr``; dunder names are public."""
+    """``name._attribute`` of anything but self and cls, also through ``getattr`` or an import.
+
+    Names between double underscores are public.
+    """
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute):
             owner, name = node.value, node.attr
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "setattr", "hasattr"):
             owner, name = node.args[0], getattr(node.args[1], "value", None)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module.split(".")[0] != "gluon_lr":
+            yield from (
+                f"{path.relative_to(PACKAGE)}:{node.lineno}: {node.module}.{alias.name}"
+                for alias in node.names
+                if alias.name.startswith("_")
+            )
+            continue
         else:
             continue
         owner = getattr(owner, "id", "…")

@@ -1,50 +1,16 @@
-"""MXNet 1.9.1 on today's Pythons and NumPys: a few patches, applied when ``mxnet`` is first imported.
+"""The patches themselves: what MXNet looks for and newer Pythons and NumPys no longer have.
 
-MXNet is retired; its last wheel was made for NumPy 1.19 and Python 3.8. It still computes the same bits on Python 3.14
-and NumPy 2.5 once the names that it looks for are there. :func:`mxnet_spec` finds MXNet for the import hook that
-``import gluon_lr`` sets, checks the machine, and runs :data:`BEFORE` and :data:`AFTER` around MXNet's own import. Each
-patch is applied only where it is needed, and returns a note on what it did. ``python -m gluon_lr.compat`` shows what
-this machine has and which patches it needs.
+:data:`BEFORE` go in before MXNet's own import, :data:`AFTER` once it is done.
 """
 
 from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
-import platform
 import re
 import sys
 import types
 import warnings
-
-from . import NEWEST_PYTHON, OLDEST_PYTHON
-from .errors import MissingDependencyError
-
-NEWEST_NUMPY = (2, 5)  # what the tests were run with; docs/platforms.md has the table
-applied: "dict[str, str]" = {}  # what each patch did in this process
-
-
-def check_machine() -> None:
-    """Refuse a machine or Python on which MXNet was never tried.
-
-    Raises:
-        MissingDependencyError: the system is not Linux, the processor is not x86_64, or Python is outside 3.8-3.14.
-    """
-    supported = "gluon_lr runs on 64-bit x86 Linux with Python {}.{} to {}.{}".format(*OLDEST_PYTHON, *NEWEST_PYTHON)
-    if not sys.platform.startswith("linux"):
-        raise MissingDependencyError(f"{supported}, this is {sys.platform}. Use a Linux container or, on Windows, WSL")
-    if platform.machine() not in ("x86_64", "AMD64") or sys.maxsize < 2**32:
-        bits = 64 if sys.maxsize > 2**32 else 32
-        raise MissingDependencyError(
-            f"{supported}, this is a {bits}-bit Python on {platform.machine()}. "
-            "Use another machine, or a container that emulates x86_64"
-        )
-    if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
-        raise MissingDependencyError(
-            "{}, this is Python {}.{}. Make an environment with one of those, for example: "
-            "make PYTHON=python3.11".format(supported, *sys.version_info[:2])
-        )
-
 
 # ------------------------------------------------------------------------------------- before MXNet's import
 
@@ -246,124 +212,3 @@ def forked_workers() -> str:
 
 BEFORE = (numpy_names, distutils_version)
 AFTER = (parameter_text, named_tuples, packed_labels, sparse_matrices, forked_workers)
-
-
-# ------------------------------------------------------------------------------------------- the import itself
-
-
-def mxnet_spec(hook: object) -> importlib.machinery.ModuleSpec:
-    """Ask the other finders where MXNet is, and give it a loader that patches it.
-
-    Raises:
-        MissingDependencyError: this machine cannot run MXNet, or it is not installed.
-    """
-    check_machine()
-    finders = [finder for finder in sys.meta_path if finder is not hook and hasattr(finder, "find_spec")]
-    spec = next(filter(None, (finder.find_spec("mxnet", None) for finder in finders)), None)
-    if spec is None or spec.loader is None:
-        # From 3.13 on no NumPy with a wheel satisfies what MXNet declares; its dependencies come with gluon_lr.
-        no_deps = " --no-deps" if sys.version_info >= (3, 13) else ""
-        raise MissingDependencyError(f"MXNet is not installed: python -m pip install{no_deps} mxnet==1.9.1")
-    load = spec.loader.exec_module
-
-    def load_patched(module: types.ModuleType) -> None:
-        prepare()
-        try:
-            with warnings.catch_warnings():
-                # NumPy and distutils may warn of names that MXNet asks for; the user can do nothing about it.
-                for category in (DeprecationWarning, FutureWarning):
-                    warnings.filterwarnings("ignore", category=category, module="mxnet")
-                load(module)
-            mend()
-        except BaseException as error:
-            forget_half_imported()
-            if isinstance(error, OSError) and ".so" in str(error):
-                raise MissingDependencyError(_missing_library(str(error))) from error
-            raise
-
-    spec.loader.exec_module = load_patched
-    return spec
-
-
-def prepare() -> None:
-    """Do what has to be done before MXNet's own import."""
-    import numpy as np
-
-    version = tuple(int(number) for number in re.findall(r"\d+", np.__version__)[:2])
-    if version > NEWEST_NUMPY:
-        major, minor = NEWEST_NUMPY
-        warnings.warn(
-            f"NumPy {np.__version__} is newer than {major}.{minor}, the newest that gluon_lr was tested with. "
-            f"If something fails: python -m pip install 'numpy<{major}.{minor + 1}'",
-            stacklevel=2,
-        )
-    _apply(BEFORE)
-
-
-def mend() -> None:
-    """Do what has to be done after MXNet's own import."""
-    _apply(AFTER)
-
-
-def _apply(patches: tuple) -> None:
-    for patch in patches:
-        applied[patch.__name__] = patch() or applied.get(patch.__name__, "")
-
-
-def forget_half_imported() -> None:
-    """Remove what an import of MXNet that failed left in ``sys.modules``, so that the next one starts over."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "mxnet"]:
-        del sys.modules[name]
-
-
-def _missing_library(message: str) -> str:
-    library = message.partition(":")[0]
-    packages = {"libgomp.so.1": "libgomp1", "libquadmath.so.0": "libquadmath0"}
-    remedy = (
-        f"apt-get install {packages[library]}"
-        if library in packages
-        else "install the package that has it (Debian's libgomp1 and libquadmath0 are what slim images lack)"
-    )
-    return f"MXNet's library does not load ({message}). Remedy: {remedy}"
-
-
-def _update_once() -> str:
-    import mxnet as mx
-    from mxnet import autograd, gluon
-
-    net = gluon.nn.Dense(1, in_units=2)
-    net.initialize(mx.init.One())
-    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
-    losses = []
-    for _ in range(2):
-        with autograd.record():
-            loss = (net(mx.nd.array([[1, 2]])) ** 2).sum()
-        loss.backward()
-        trainer.step(1)
-        losses.append(loss.asnumpy().item())
-    return f"MXNet {mx.__version__} imports; an update took a loss of {losses[0]:.4g} to {losses[1]:.4g}"
-
-
-def main() -> int:
-    """Print what this machine has and which patches it needs; 0 where MXNet imports and trains."""
-    print(f"Python {platform.python_version()}, {platform.system()}, {platform.machine()}")
-    try:
-        import numpy as np
-
-        print(f"NumPy {np.__version__}, tested up to {'.'.join(map(str, NEWEST_NUMPY))}")
-        done = _update_once()
-    except Exception as error:
-        name = "" if isinstance(error, MissingDependencyError) else f"MXNet fails with {type(error).__name__}: "
-        print(f"gluon_lr.compat: {name}{error}", file=sys.stderr)
-        return 1
-    from gluon_lr.compat import applied  # this file run as a command is another module
-
-    for patch in BEFORE + AFTER:
-        word = applied[patch.__name__]
-        print(f"{'applied' if word else 'not needed':10}  {patch.__doc__}" + (f"\n{'':12}→ {word}" if word else ""))
-    print(done)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,6 @@ from typing import List, Optional
 from ..errors import MissingDependencyError
 from . import AFTER, BEFORE, NEWEST_NUMPY, applied
 
-
 _DESCRIPTION = "Say what this machine has, and which patches MXNet needs on it. Writes nothing; takes seconds."
 
 

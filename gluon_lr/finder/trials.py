@@ -16,8 +16,8 @@ from ..state import blocks_within, preserved
 def batches_from_the_start(learner: Any) -> Iterator[None]:
     """In the block the learner's loader starts again; afterwards learner and loader are where they were."""
     # A learner of the user's own need not have either.
-    begun_anew = getattr(learner, "batches_of_its_own", contextlib.nullcontext)
-    with begun_anew(), loader_preserved(getattr(learner, "data_loader", None)):
+    own_batches = getattr(learner, "batches_of_its_own", contextlib.nullcontext)
+    with own_batches(), loader_preserved(getattr(learner, "data_loader", None)):
         yield
 
 

@@ -72,8 +72,8 @@ def lowest(scores: Mapping[float, float]) -> Tuple[float, float]:
     finite = np.isfinite(losses)
     if finite.sum() < 2:
         return best, 0.0
-    away = float(np.ptp(losses[finite])) or abs(scores[best]) or 1.0
-    losses[~finite] = scores[best] + 3 * away
+    difference = float(np.ptp(losses[finite])) or abs(scores[best]) or 1.0
+    losses[~finite] = scores[best] + 3 * difference
     x = np.log(three)
     curvature, slope, _ = np.polyfit(x - x[1], losses, 2)
     if curvature <= 0:
@@ -113,11 +113,11 @@ def drift(curves: Mapping[float, Sequence[float]], updates: int) -> float:
 def noise(curves: Mapping[float, Sequence[float]], scores: Mapping[float, float], updates: int) -> float:
     """The standard error of the difference between the best trial and the next best, over the last third of their
     updates, which were made on the same batches; 0 where there are no two."""
-    whole = sorted((rate for rate in scores if scores[rate] < math.inf), key=lambda rate: scores[rate])[:2]
-    if len(whole) < 2:
+    best_two = sorted((rate for rate in scores if scores[rate] < math.inf), key=lambda rate: scores[rate])[:2]
+    if len(best_two) < 2:
         return 0.0
     last = max(1, updates // 3)
-    differences = np.subtract(*(np.asarray(curves[rate][-last:], float) for rate in whole))
+    differences = np.subtract(*(np.asarray(curves[rate][-last:], float) for rate in best_two))
     # Neighbouring updates are alike, so that means of a few blocks are what is independent.
     blocks = [block.mean() for block in np.array_split(differences, min(8, len(differences)))]
     return float(np.std(blocks, ddof=1) / math.sqrt(len(blocks))) if len(blocks) > 1 else 0.0
@@ -146,9 +146,9 @@ class Reading:
 def read_off(
     curves: Mapping[float, Sequence[float]],
     scores: Mapping[float, float],
-    tried: int,
+    trial_updates: int,
     updates: int,
-    drifts: bool,
+    allow_for_drift: bool,
     suggestion: Optional[float] = None,
 ) -> Reading:
     """The rate for a training, from trials that were shorter.
@@ -158,23 +158,23 @@ def read_off(
     Args:
         curves: rate → losses of its trial.
         scores: rate → what the trial is judged by; at least one is finite.
-        tried: updates of each trial.
+        trial_updates: of each trial.
         updates: of the training.
-        drifts: whether to allow for the drift; not where the trials ran a whole schedule.
+        allow_for_drift: not where the trials ran a whole schedule.
         suggestion: the curve's; None where it had none.
     """
     rate, curvature = lowest(scores)
-    fall = drift(curves, tried) if drifts else 0.0
+    found_drift = drift(curves, trial_updates) if allow_for_drift else 0.0
     if curvature > 0:
-        width = math.exp(math.sqrt(2 * noise(curves, scores, tried) / curvature))
+        width = math.exp(math.sqrt(2 * noise(curves, scores, trial_updates) / curvature))
         low, high = rate / width, rate * width
     else:  # the nearest neighbours bound what is known
         order = sorted(scores)
         place = order.index(rate)
         low, high = order[max(0, place - 1)], order[min(len(order) - 1, place + 1)]
-    weight = 1.0 if suggestion is None else min(1.0, _LEAST_WEIGHT + tried / updates)
-    chosen = rate * (updates / tried) ** -fall
+    weight = 1.0 if suggestion is None else min(1.0, _LEAST_WEIGHT + trial_updates / updates)
+    chosen = rate * (updates / trial_updates) ** -found_drift
     if suggestion is not None:
         chosen = math.exp(weight * math.log(chosen) + (1 - weight) * math.log(suggestion))
     shift = chosen / rate
-    return Reading(chosen, min(chosen, low * shift), max(chosen, high * shift), fall, weight, curvature > 0)
+    return Reading(chosen, min(chosen, low * shift), max(chosen, high * shift), found_drift, weight, curvature > 0)

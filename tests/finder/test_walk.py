@@ -107,15 +107,15 @@ def test_a_rate_is_read_off_with_its_range_its_drift_and_the_curves_share():
     rates = [0.25, 0.5, 1.0]
     found = curves(lambda t: 0.5 + 0 * t, rates, 300)
     scores = {rate: end_of(losses, 300) for rate, losses in found.items()}
-    plain = read_off(found, scores, 300, 300, drifts=False)
+    plain = read_off(found, scores, 300, 300, allow_for_drift=False)
     assert (plain.rate, plain.weight, plain.drift) == (pytest.approx(0.5), 1.0, 0.0)
     assert plain.low == pytest.approx(0.5)
-    longer = read_off(found, scores, 300, 3000, drifts=True)
+    longer = read_off(found, scores, 300, 3000, allow_for_drift=True)
     assert longer.rate == pytest.approx(0.5 * 10 ** -(0.5 * USUAL_DRIFT), rel=1e-3)
-    beside = read_off(found, scores, 300, 3000, drifts=False, suggestion=0.05)
+    beside = read_off(found, scores, 300, 3000, allow_for_drift=False, suggestion=0.05)
     assert beside.weight == pytest.approx(0.5)
     assert beside.rate == pytest.approx(math.sqrt(0.5 * 0.05))
-    at_end = read_off(found, {0.5: 1.0, 1.0: 2.0}, 300, 300, drifts=False)
+    at_end = read_off(found, {0.5: 1.0, 1.0: 2.0}, 300, 300, allow_for_drift=False)
     assert (at_end.low, at_end.rate, at_end.high) == (0.5, 0.5, 1.0), "the neighbours bound what is known"
 
 
@@ -125,10 +125,10 @@ def test_the_range_holds_the_rate_and_grows_with_the_noise(seed):
     draw = np.random.default_rng(seed)
     found = {rate: np.full(90, 1 + np.log(rate / 0.5) ** 2) + draw.normal(0, 0.1, 90) for rate in rates}
     scores = {rate: end_of(losses, 90) for rate, losses in found.items()}
-    reading = read_off(found, scores, 90, 900, drifts=True, suggestion=0.3)
+    reading = read_off(found, scores, 90, 900, allow_for_drift=True, suggestion=0.3)
     assert reading.low <= reading.rate <= reading.high
     louder = {rate: np.concatenate([losses[:60], 1 + 10 * (losses[60:] - 1)]) for rate, losses in found.items()}
-    wide = read_off(louder, scores, 90, 900, drifts=True, suggestion=0.3)
+    wide = read_off(louder, scores, 90, 900, allow_for_drift=True, suggestion=0.3)
     assert wide.high / wide.low >= reading.high / reading.low
 
 
@@ -212,9 +212,9 @@ def test_the_range_is_where_the_parabola_rises_by_two_standard_errors():
     found = {0.25: np.zeros(9), 0.5: [0.0] * 6 + [1.0, 2.0, 3.0], 1.0: np.zeros(9)}
     rate, curvature = lowest(VALLEY)
     width = math.exp(math.sqrt(2 / math.sqrt(3) / curvature))
-    reading = read_off(found, VALLEY, 9, 9, drifts=False)
+    reading = read_off(found, VALLEY, 9, 9, allow_for_drift=False)
     assert (reading.low, reading.rate, reading.high) == pytest.approx((rate / width, rate, rate * width))
-    shifted = read_off(found, VALLEY, 9, 90, drifts=False, suggestion=0.02)
+    shifted = read_off(found, VALLEY, 9, 90, allow_for_drift=False, suggestion=0.02)
     assert shifted.rate == pytest.approx(math.sqrt(rate * 0.02))
     assert (shifted.low, shifted.high) == pytest.approx((shifted.rate / width, shifted.rate * width))
 
@@ -223,7 +223,7 @@ def test_trials_count_alone_where_they_are_most_of_the_training():
     found = {rate: np.full(9, score) for rate, score in VALLEY.items()}
     rate = lowest(VALLEY)[0]
     for tried, updates, weight in ((9, 9, 1.0), (9, 15, 1.0), (9, 18, 0.9), (9, 90, 0.5)):
-        reading = read_off(found, VALLEY, tried, updates, drifts=False, suggestion=0.02)
+        reading = read_off(found, VALLEY, tried, updates, allow_for_drift=False, suggestion=0.02)
         assert reading.weight == pytest.approx(weight)
         assert reading.rate == pytest.approx(rate**weight * 0.02 ** (1 - weight))
 
@@ -232,7 +232,7 @@ def test_where_there_is_no_parabola_the_neighbours_bound_the_range():
     found = {rate: np.ones(9) for rate in (1.0, 2.0, 4.0, 8.0)}
 
     def bounds(scores):
-        reading = read_off(found, scores, 9, 9, drifts=False)
+        reading = read_off(found, scores, 9, 9, allow_for_drift=False)
         return reading.low, reading.rate, reading.high
 
     assert bounds({1.0: 3.0, 2.0: 2.0, 4.0: 1.0}) == (2.0, 4.0, 4.0)

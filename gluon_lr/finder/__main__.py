@@ -71,20 +71,19 @@ def _learner(options: Any) -> Any:
     from .learner import Learner, initialize_missing
 
     context = try_context(options.ctx)
-    seed_everything(options.seed)
-    made = _call(options.make, context)
-    if hasattr(made, "iteration"):
-        return made
-    if not isinstance(made, gluon.Block):
-        raise UsageError(f"{options.make} gave {made!r}: expected a Gluon net or a Learner")
-    initialize_missing(made, [context])
+    net = _call(options.make, context)
+    if hasattr(net, "iteration"):  # a learner of the user's own
+        return net
+    if not isinstance(net, gluon.Block):
+        raise UsageError(f"{options.make} gave {net!r}: expected a Gluon net or a Learner")
+    initialize_missing(net, [context])
     rule = _parameters(options.param)
     loss = _call(options.loss) if options.loss else gluon.loss.SoftmaxCrossEntropyLoss()
     try:
-        trainer = gluon.Trainer(made.collect_params(), options.optimizer, rule)
+        trainer = gluon.Trainer(net.collect_params(), options.optimizer, rule)
     except (AssertionError, TypeError, ValueError) as error:
         raise UsageError(f"--optimizer {options.optimizer}: {error}") from error
-    return Learner(made, _data(options), context, loss, trainer)
+    return Learner(net, _data(options), context, loss, trainer)
 
 
 def _data(options: Any) -> Any:

@@ -130,8 +130,8 @@ def draw_mean(
     table = np.array([curve[: min(map(len, curves))] for curve in curves], float)
     epochs = np.arange(1, table.shape[1] + 1)
     style = {**look(name), **line}
-    whole = sum(record.complete for record in records)
-    label = (label or name) + (f" ({len(curves)} of {whole})" if len(curves) < whole else "")
+    complete = sum(record.complete for record in records)
+    label = (label or name) + (f" ({len(curves)} of {complete})" if len(curves) < complete else "")
     ax.plot(epochs, table.mean(axis=0), label=label, markevery=max(1, len(epochs) // 8), ms=4, lw=1.5, **style)
     if len(table) > 1:
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)

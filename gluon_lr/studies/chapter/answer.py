@@ -41,8 +41,8 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
     """Published, yours, and the committed trainings, a line a run and figure; collapsed trainings are told apart."""
     rows, groups = [], by_run(others)
     for run, mine in by_run(own).items():
-        whole = groups.get(run, [])
-        finished = [r for r in whole if r.status == "finished"]
+        complete = groups.get(run, [])
+        finished = [r for r in complete if r.status == "finished"]
         for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, UNPUBLISHED)):
             values = [r.last(quantity) for r in finished]
             among = f"{np.mean(values):.3f} ({min(values):.3f} … {max(values):.3f})" if values else "–"
@@ -54,7 +54,7 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
                     "–" if math.isnan(published) else f"{published:.3f}",
                     yours,
                     among,
-                    f"{len(whole) - len(finished)} of {len(whole)}",
+                    f"{len(complete) - len(finished)} of {len(complete)}",
                     "–" if math.isnan(published) else place(published, values),
                     ", ".join(_place(r, quantity, values) for r in mine),
                 ]
@@ -126,11 +126,11 @@ def _collapsed(records: Sequence[Record]) -> int:
     return sum(r.status == "collapsed" for r in records)
 
 
-def _on_collapse(run: str, mine: Sequence[Record], whole: Sequence[Record]) -> str:
+def _on_collapse(run: str, mine: Sequence[Record], others: Sequence[Record]) -> str:
     how_many = "Your training" if len(mine) == 1 else f"{_collapsed(mine)} of your {len(mine)} trainings"
     return (
-        f"{how_many} of {run} collapsed to guessing, as {_collapsed(whole)} of the {len(whole)} committed ones did: at "
-        "this rate that is one of the outcomes, not a mistake of yours."
+        f"{how_many} of {run} collapsed to guessing, as {_collapsed(others)} of the {len(others)} committed ones did: "
+        "at this rate that is one of the outcomes, not a mistake of yours."
     )
 
 

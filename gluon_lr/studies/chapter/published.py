@@ -48,8 +48,8 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
     """Published beside reproduced, a line a run and quantity."""
     rows = []
     for run, group in by_run(select(records, reading)).items():
-        whole = [r for r in group if r.complete]
-        finished = [r for r in whole if r.status == "finished"]
+        complete = [r for r in group if r.complete]
+        finished = [r for r in complete if r.status == "finished"]
         for (quantity, label), published in zip(QUANTITIES, PUBLISHED.get(run, UNPUBLISHED)):
             values = [r.last(quantity) for r in finished]
             known = not math.isnan(published) and len(values) > 1
@@ -60,7 +60,7 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
                     "–" if math.isnan(published) else f"{published:.3f}",
                     spread(values, 3),
                     f"{min(values):.3f} … {max(values):.3f}" if values else "–",
-                    f"{len(whole) - len(finished)} of {len(whole)}",
+                    f"{len(complete) - len(finished)} of {len(complete)}",
                     place(published, values) if known else "–",
                     f"{p_of_place(published, values):.2f}" if known else "–",
                 ]
@@ -101,13 +101,13 @@ def likelihoods(records: Sequence[Record]) -> Dict[str, Dict[Tuple[str, str], fl
     found: Dict[str, Dict[Tuple[str, str], float]] = {}
     for reading in READINGS:
         for run, group in by_run(select(records, reading)).items():
-            whole = [r for r in group if r.complete]
-            finished = [r for r in whole if r.status == "finished"]
+            complete = [r for r in group if r.complete]
+            finished = [r for r in complete if r.status == "finished"]
             if run not in PUBLISHED or len(finished) < FEWEST:
                 continue
             values = np.array([[r.last(quantity) for quantity, _ in QUANTITIES] for r in finished])
             published = np.array(PUBLISHED[run])
-            uncollapsed = math.log((len(finished) + 1) / (len(whole) + 2))
+            uncollapsed = math.log((len(finished) + 1) / (len(complete) + 2))
             by_figure = found.setdefault(reading, {})
             for i, (_, label) in enumerate(QUANTITIES):
                 by_figure[run, label] = uncollapsed + log_density(values[:, [i]], published[[i]])
@@ -176,9 +176,9 @@ def draw_finals(records: Sequence[Record]) -> Any:
             for y, reading in enumerate(readings):
                 group = groups[reading].get(run, [])
                 _draw_row(ax, y, [r.last(quantity) for r in group if r.status == "finished"], look(run))
-                collapsed, whole = sum(r.status == "collapsed" for r in group), sum(r.complete for r in group)
+                collapsed, complete = sum(r.status == "collapsed" for r in group), sum(r.complete for r in group)
                 if collapsed:
-                    text = f"{collapsed} of {whole} collapsed"
+                    text = f"{collapsed} of {complete} collapsed"
                     ax.text(0.99, y - 0.32, text, transform=ax.get_yaxis_transform(), ha="right", fontsize=6.5)
             ax.axvline(published, color="red", lw=1.2)
             ax.set_ylim(len(readings) - 0.4, -0.6)

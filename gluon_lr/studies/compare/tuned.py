@@ -77,8 +77,8 @@ def _tune(
 
     def squeezed(lr: float, length: int) -> Any:
         """The whole schedule in fewer updates."""
-        whole = schedule(lr)
-        return FunctionScheduler(lambda t: whole(t * updates / length))
+        full_length = schedule(lr)
+        return FunctionScheduler(lambda t: full_length(t * updates / length))
 
     constant = isinstance(schedule(spec.settings["rate"]), ConstantScheduler)
     result = LRFinder(learner).tune(

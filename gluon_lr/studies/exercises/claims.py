@@ -46,10 +46,10 @@ def answers(records: Sequence[Record]) -> Dict[str, str]:
         resolved = "; ".join(told_apart) or f"none of {len(tests)} pairs is resolved"
         found[exercise] = f"means, the best first: {', '.join(names)}; {resolved}"
         if exercise == "warmup":
-            whole = [
+            uncollapsed = [
                 n for n, rates in cells(chosen).items() if all(r.status == "finished" for r in rates[0.5].values())
             ]
-            found[exercise] += f"; no seed collapsed with {', '.join(whole) or 'none of them'}"
+            found[exercise] += f"; no seed collapsed with {', '.join(uncollapsed) or 'none of them'}"
     return found
 
 

@@ -71,6 +71,7 @@ def _learner(options: Any) -> Any:
     from .learner import Learner, initialize_missing
 
     context = try_context(options.ctx)
+    seed_everything(options.seed)
     net = _call(options.make, context)
     if hasattr(net, "iteration"):  # a learner of the user's own
         return net

@@ -120,6 +120,7 @@ def test_leftovers_of_a_fetch_that_died_are_removed(server, tmp_path, monkeypatc
     assert not (folder / ".scratch").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_two_processes_that_fetch_at_once_both_end_well(tmp_path):
     (tmp_path / "fashion-mnist").mkdir()

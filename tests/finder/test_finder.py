@@ -100,6 +100,7 @@ def test_neither_does_one_that_is_cut_short(raised, where, at):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 @pytest.mark.parametrize("rule", RULES_OF_STEP, ids=[r[0] for r in RULES_OF_STEP])
 @pytest.mark.parametrize("scheduled", [False, True], ids=["plain", "scheduled"])

@@ -154,6 +154,7 @@ def test_every_truncation_and_many_flips_of_a_file_are_refused_by_name(tmp_path)
     assert accepted < 100
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_no_bit_of_an_arrays_header_goes_wrong_unseen(tmp_path):
     """numpy reads less than the whole of a member whose header is damaged, and the zip's checksum stays unread."""

@@ -98,6 +98,7 @@ def two_lambdas():
     return [lambda lr: FunctionScheduler(lambda t: lr), lambda lr: FunctionScheduler(lambda t: lr / (1 + t))]
 
 
+@pytest.mark.slow
 def test_what_is_read_was_trained_with_the_schedule_that_is_asked_for(tmp_path):
     first, second = two_lambdas()
     assert run(tmp_path, first).records[0].history["lr_last"] == [0.5]
@@ -275,6 +276,7 @@ def test_the_next_process_knows_the_records_wherever_it_runs(tmp_path):
     assert "c_0.1.per-update.1ep.seed0.json: was made with another schedule" in errors
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_trained_and_a_failed_run_is_said(tmp_path, caplog):
     caplog.set_level(logging.INFO, "gluon_lr")
     run(tmp_path)

@@ -145,6 +145,7 @@ def test_cifar_rows_round_trip():
 
 
 @pytest.mark.fault
+@pytest.mark.slow
 def test_a_damaged_copy_is_fetched_again(own_copy):
     (own_copy / "t10k-labels-idx1-ubyte.gz").write_bytes(b"rot")
     done = run_module("gluon_lr.data", "fetch", "fashion-mnist", "--data-dir", own_copy.parent)

@@ -58,7 +58,7 @@ def state(learner):
 
 @pytest.mark.parametrize("in_units", [4, 0])
 @pytest.mark.parametrize("scheduled", [False, True])
-@pytest.mark.parametrize("returns", ["number", "array"])
+@pytest.mark.parametrize("returns", ["number", pytest.param("array", marks=pytest.mark.slow)])
 def test_the_pages_learner_is_searched_and_left_as_it_was(in_units, scheduled, returns, tmp_path):
     scheduler = CosineScheduler(100, 0.1) if scheduled else None
     learner = TutorialsLearner(gluon.nn.Dense(3, in_units=in_units), without_end(), mx.cpu(), scheduler, returns)

@@ -234,7 +234,7 @@ print(json.dumps({name: test_identity.identify(make(), name) for name, make in t
 """
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+@pytest.mark.parametrize("hash_seed", ["4711", pytest.param("0", marks=pytest.mark.slow)])
 def test_the_same_in_another_process_folder_and_hash_seed(tmp_path, hash_seed):
     tests = Path(__file__).parent
     paths = [str(tests), str(tests.parents[1])]

@@ -103,6 +103,7 @@ def test_the_repositorys_own_folder_is_not_compared_with_itself(tmp_path):
     assert own_and_committed(records, "as-printed", tmp_path)[1] == committed("as-printed")
 
 
+@pytest.mark.slow
 def test_a_report_on_one_seed_opens_with_the_answer_and_folds_what_it_cannot_judge(tmp_path, others):
     for record in others:
         if record.spec["seed"] == 0:

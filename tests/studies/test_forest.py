@@ -7,6 +7,7 @@ from gluon_lr.analysis.verdicts import Claim, judge
 from gluon_lr.studies.forest import draw_forest, standardized, verdicts
 
 
+@pytest.mark.slow
 def test_every_claim_that_can_be_judged_is_on_the_sheet():
     found = verdicts(ROOT / "chapter_runs")
     assert {"chapter, as-printed", "chapter, per-epoch", "tutorial", "article", "talk"} <= set(found)

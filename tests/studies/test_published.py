@@ -17,6 +17,7 @@ from gluon_lr.studies.chapter.experiment import READINGS, trained_scheduler
 from gluon_lr.studies.chapter.published import (
     ALL,
     draw_finals,
+    earlier_table,
     likelihood_table,
     likelihoods,
     outside_notes,
@@ -139,3 +140,17 @@ def test_the_picture_has_a_panel_a_figure_and_a_line_a_reading(records):
     constant = [r for r in select(records, "as-printed") if r.spec["run"] == "constant"]
     lost = sum(r.status == "collapsed" for r in constant)
     assert any(f"{lost} of {len(constant)} collapsed" == text.get_text() for text in axes[0].texts)
+
+
+def test_an_earlier_draw_stands_beside_ours_in_the_reading_that_it_was_made_in(records):
+    printed = [r for r in select(records, "as-printed") if r.spec["run"] == "cosine" and r.spec["seed"] < 2]
+    other = [replace(r, spec={**r.spec, "reading": "per-epoch"}) for r in printed]
+    table = earlier_table(printed, printed + other, "as-printed", "0.9")
+    assert table.caption == "Seeds 0 to 1, as-printed, by 0.9 and now"
+    assert [row[:3] for row in table.rows] == [
+        ["cosine", label, f"{value:.3f}"]
+        for label, value in zip(("train loss", "train accuracy", "test accuracy"), PUBLISHED["cosine"])
+    ]
+    assert all(row[3:6] == row[6:] for row in table.rows), "the same trainings on both sides"
+    alone = earlier_table(printed, other, "per-epoch", "0.9")
+    assert all(row[6:] == ["–", "0 of 0", "–"] for row in alone.rows), "none of ours in that reading"

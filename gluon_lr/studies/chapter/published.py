@@ -72,12 +72,22 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
     return Table(f"Reading: {reading}", columns, rows)
 
 
-def earlier_table(records: Sequence[Record], earlier: Sequence[Record], version: str) -> Table:
-    """A line a published figure: the same seeds as printed, by an earlier version that rounds otherwise and by ours."""
-    seeds = {r.spec["seed"] for r in earlier}
-    now = [r for r in select(records, "as-printed") if r.spec["seed"] in seeds]
+def earlier_table(records: Sequence[Record], earlier: Sequence[Record], reading: str, version: str) -> Table:
+    """A line a published figure: the same seeds in a reading, by an earlier version that rounds otherwise and by ours.
+
+    Args:
+        records: ours.
+        earlier: those by ``version``, of any reading.
+        reading: which is compared.
+        version: that made the earlier ones.
+    """
+    earlier = [r for r in earlier if r.spec["reading"] == reading]
+    seeds, runs = {r.spec["seed"] for r in earlier}, {r.spec["run"] for r in earlier}
+    now = [r for r in select(records, reading) if r.spec["seed"] in seeds]
     rows = []
     for run, published in PUBLISHED.items():
+        if run not in runs:
+            continue
         for i, (quantity, label) in enumerate(QUANTITIES):
             cells = []
             for sample in (earlier, now):
@@ -89,7 +99,7 @@ def earlier_table(records: Sequence[Record], earlier: Sequence[Record], version:
     columns = ["run", "after the last epoch", "published"]
     for which in (f"by {version}", "now"):
         columns += [f"{which}: mean (least … greatest)", f"{which}: collapsed", f"{which}: published lies"]
-    return Table(f"Seeds {min(seeds)} to {max(seeds)} as printed, with two ways of rounding", columns, rows)
+    return Table(f"Seeds {min(seeds)} to {max(seeds)}, {reading}, by {version} and now", columns, rows)
 
 
 def likelihoods(records: Sequence[Record]) -> Dict[str, Dict[Tuple[str, str], float]]:

@@ -192,7 +192,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     beside = [
         *(table for table in [likelihood_table(records)] if table.rows),
         *(results_table(records, reading) for reading in several),
-        *_earlier_table(records, folder),
+        *_earlier_tables(records, folder),
     ]
     sections = [
         *(_answer(records, reading, folder, quick) for reading in readings if folder.resolve() != EVIDENCE),
@@ -251,14 +251,19 @@ def readings_block(records: Sequence[Record]) -> str:
 
 
 def earlier_block(records: Sequence[Record]) -> str:
-    """The same seeds by version 1.0.0, as the docs show them."""
-    tables = _earlier_table(records, EVIDENCE)
-    return tables[0].markdown() if tables else "Kept in the repository only."
+    """The same seeds by earlier versions, as the docs show them."""
+    tables = _earlier_tables(records, EVIDENCE)
+    return "\n\n".join(f"**{t.caption}**\n\n{t.markdown()}" for t in tables) or "Kept in the repository only."
 
 
-def _earlier_table(records: Sequence[Record], folder: Path) -> List[Table]:
-    earlier = Store(folder / "earlier" / "1.0.0").records()
-    return [earlier_table(records, earlier, "1.0.0")] if earlier else []
+def _earlier_tables(records: Sequence[Record], folder: Path) -> List[Table]:
+    """A table for each version in ``earlier`` and each reading that it was trained in."""
+    tables = []
+    for path in sorted((folder / "earlier").glob("*")):
+        earlier = Store(path).records()
+        readings = {r.spec["reading"] for r in earlier}
+        tables += [earlier_table(records, earlier, r, path.name) for r in READINGS if r in readings]
+    return tables
 
 
 def power_block(records: Sequence[Record]) -> str:

@@ -12,6 +12,7 @@ from ..experiments.record import Record
 from ..files import write_text
 from .tables import Table, results_csv
 
+CHOOSE = "Which schedule suits your case: the page docs/guides/which-schedule.md answers from all studies."
 BANDS = (
     "In the pictures a line is the mean over the trainings that did not collapse, and the band around it runs from the "
     "least to the greatest of them."
@@ -86,7 +87,7 @@ def write_report(
     write_text(folder / "results.csv", results_csv(records))
     failures = [f"{r.path.name if r.path else ''}: {r.error}" for r in records if r.status == "failed"]
     drawn = [BANDS] if any(section.pictures for section in sections) else []
-    last = Section("Notes", [*notes, *drawn, *made_by(records), *environments(records), *failures])
+    last = Section("Notes", [*notes, *drawn, CHOOSE, *made_by(records), *environments(records), *failures])
     return write_page(folder / "report.html", title, [*sections, last], QUICK_MARK if quick else "")
 
 

@@ -53,7 +53,7 @@ data: $(VENV)/chapter.ready
 	$(BIN)/python -m gluon_lr data fetch fashion-mnist
 	$(BIN)/python -m gluon_lr data fetch cifar10
 
-# make notebooks    execute all notebooks and keep their outputs; ARGS=--smoke in small
+# make notebooks    execute all notebooks and keep their outputs; ARGS=--smoke in small, and nothing is kept
 notebooks: $(VENV)/dev.ready
 	$(BIN)/python notebooks/run.py $(ARGS)
 

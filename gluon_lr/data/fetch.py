@@ -52,9 +52,8 @@ def obtain(dataset: Dataset, data_dir: Optional[os.PathLike] = None) -> Located:
     has_a_copy = any((folder / file.name).exists() for file in dataset.files)
     try:
         return verify(dataset, folder) if has_a_copy else locate(dataset, data_dir)
-    except DataError as error:
-        log.info("%s", error)
-    return fetch(dataset, folder)
+    except DataError:
+        return fetch(dataset, folder)  # which says what is wrong
 
 
 def fetch(dataset: Dataset, folder: Path) -> Located:
@@ -82,7 +81,10 @@ def _fetch_locked(dataset: Dataset, folder: Path) -> Located:
     try:
         return verify(dataset, folder)  # another process may have fetched while this one waited
     except DataError as error:
-        log.info("fetching: %s", error)
+        if any((folder / file.name).exists() for file in dataset.files):
+            log.info("fetching again: %s", error)
+        else:
+            log.info("%s is not on this machine yet: it comes into %s now", dataset.name, folder)
     failures = []
     sources = SOURCES[dataset.name]
     if dataset.system.is_dir():

@@ -85,7 +85,7 @@ CHAPTER = Study(
         "lr": {
             "type": positive_rate,
             "metavar": "RATE",
-            "help": f"the constant rate, with which the others are scaled (default {RATE})",
+            "help": f"the constant rate; all rates of the other schedules are scaled alike (default {RATE})",
         },
         "schedule": {
             "type": own_schedule,

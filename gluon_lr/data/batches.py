@@ -33,6 +33,11 @@ def to_unit(images: np.ndarray) -> np.ndarray:
     return np.divide(images, np.float32(255), dtype=np.float32)
 
 
+def as_float32(values: np.ndarray) -> np.ndarray:
+    """Numbers as they are, as float32."""
+    return np.asarray(values, dtype=np.float32)
+
+
 def normalize_cifar10(images: np.ndarray) -> np.ndarray:
     """Unsigned bytes ``(n, 3, 32, 32)`` → float32, each channel less its mean and over its deviation."""
     mean = np.array(CIFAR10_MEAN, np.float32).reshape(1, 3, 1, 1)
@@ -50,7 +55,8 @@ class ArrayBatches:
         shuffle: a new order each epoch, drawn from ``numpy.random.Generator`` seeded with (seed, epoch), so that any
             epoch's order can be had again without the ones before it.
         seed: see ``shuffle``.
-        transform: batch of images → float32 array.
+        transform: batch of images → float32 array. Default for unsigned bytes :func:`to_unit`, which divides them by
+            255; other numbers stay as they are.
 
     Attributes:
         epoch: the epoch that the next iteration serves; set it to go on in the middle of a training.
@@ -71,7 +77,7 @@ class ArrayBatches:
         batch_size: int,
         shuffle: bool = False,
         seed: int = 0,
-        transform: Transform = to_unit,
+        transform: Optional[Transform] = None,
     ) -> None:
         if len(images) != len(labels):
             raise UsageError(f"{len(images)} images but {len(labels)} labels: expected as many of each")
@@ -82,7 +88,8 @@ class ArrayBatches:
             whole_number("batch_size", batch_size, least=1),
             whole_number("seed", seed, least=0),
         )
-        self.shuffle, self.transform = shuffle, transform
+        of_bytes = getattr(images, "dtype", None) == np.uint8
+        self.shuffle, self.transform = shuffle, transform or (to_unit if of_bytes else as_float32)
         self.epoch = 0
 
     def __len__(self) -> int:

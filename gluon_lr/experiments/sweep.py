@@ -76,6 +76,8 @@ def sweep(
         except DamagedError as error:
             damaged.append(error)
     missing = [spec for spec in specs if spec.key in found and not _complete(found[spec.key])]
+    if missing:
+        log.info("training %d of %d runs; their records grow in %s", len(missing), len(specs), store.folder)
     deaths = 0
     with bars(missing, store, progress):
         while missing:

@@ -94,3 +94,18 @@ def test_an_empty_sampler_is_refused_rather_than_waited_for():
         next(iter(ContinuousBatchSampler([], 2)))
     with pytest.raises(UsageError, match="batch_size"):
         ContinuousBatchSampler([1], 0)
+
+
+def test_bytes_are_scaled_and_other_numbers_served_as_they_are():
+    """Features of about one, divided by 255 without a word, train nothing."""
+    features = np.array([[0.5, -1.25], [300.0, 2.0]])
+    for values, served in (
+        (features, features),
+        (features.astype("float32"), features),
+        (np.uint8([[51], [255]]), [[0.2], [1]]),
+    ):
+        ((X, _),) = ArrayBatches(values, np.arange(2), batch_size=2)
+        assert X.dtype == np.float32
+        assert np.allclose(X.asnumpy(), served, rtol=1e-7)
+    ((X, _),) = ArrayBatches(features, np.arange(2), batch_size=2, transform=lambda x: x / 2)
+    assert X.asnumpy().tolist() == (features / 2).tolist()

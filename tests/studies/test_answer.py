@@ -69,6 +69,10 @@ def test_words_say_where_figures_lie_what_collapsed_and_whose_bits_are_the_same(
 def test_words_where_there_is_nothing_to_compare_with(others):
     own = [of(others, "cosine")]
     assert "they are no comparison" in answer_words(own, others, quick=True)[0]
+    assert "that takes seven minutes" in answer_words(own, others, quick=True)[0]
+    slower = replace(own[0], spec={**own[0].spec, "settings": {**own[0].spec["settings"], "lr": 0.1}})
+    assert "seven minutes" not in answer_words([slower], others, quick=True)[0], "nor is it one without --quick"
+    assert "at another rate, net or schedule than the book's" in answer_words([slower], others)[0]
     assert "run this in a clone" in answer_words(own, [])[0]
     short = replace(own[0], spec={**own[0].spec, "epochs": 3})
     assert "Your trainings have 40 epochs" not in answer_words(own, others)[0]

@@ -69,9 +69,7 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
 
 
 def _place(record: Record, quantity: str, values: Sequence[float]) -> str:
-    settings = record.spec["settings"]
-    varied = {"lr", "schedule"} & set(settings) or settings["net"] != "lenet"
-    if varied or record.spec["epochs"] != EPOCHS or record.spec["limit"] is not None:
+    if _varied([record]) or record.spec["epochs"] != EPOCHS or record.spec["limit"] is not None:
         return "no comparison"
     return place(record.last(quantity), values) if record.status == "finished" else record.status
 
@@ -86,7 +84,8 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
     if quick:
         return [
             "This was a quick run: a slice of the data and a few epochs. Its figures show that everything works; they "
-            "are no comparison with the book's. Without --quick they are; that takes seven minutes on two cores."
+            "are no comparison with the book's."
+            + ("" if _varied(own) else " Without --quick they are; that takes seven minutes on two cores.")
         ]
     done = [r for r in own if r.complete]
     if not done:
@@ -95,8 +94,7 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
         return [
             "The committed trainings are in the project's repository: run this in a clone to see yours beside them."
         ]
-    varied = [r for r in done if {"lr", "schedule"} & set(r.spec["settings"]) or r.spec["settings"]["net"] != "lenet"]
-    if varied:
+    if _varied(done):
         return ["These trainings are at another rate, net or schedule than the book's: their figures do not compare."]
     short = sorted({r.epochs for r in done if r.spec["epochs"] != EPOCHS})
     if short:
@@ -120,6 +118,12 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
         words.append(text + (f"; outside: {', '.join(outside)}." if outside else "."))
     words += [_on_collapse(run, mine, groups.get(run, [])) for run, mine in by_run(done).items() if _collapsed(mine)]
     return [" ".join(words), _on_bits(done, others)] if words else [_on_bits(done, others)]
+
+
+def _varied(records: Sequence[Record]) -> bool:
+    """Whether some are at another rate, schedule or net than the book's."""
+    settings = [r.spec["settings"] for r in records]
+    return any({"lr", "schedule"} & set(each) or each["net"] != "lenet" for each in settings)
 
 
 def _collapsed(records: Sequence[Record]) -> int:

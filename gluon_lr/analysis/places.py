@@ -53,7 +53,7 @@ def log_density(values: np.ndarray, more: np.ndarray) -> float:
     from scipy import stats
 
     n, dimensions = values.shape
-    away = values - values.mean(axis=0)
+    centred = values - values.mean(axis=0)
     freedom = n - dimensions
-    shape = away.T @ away * (n + 1) / (n * freedom)
+    shape = centred.T @ centred * (n + 1) / (n * freedom)
     return float(stats.multivariate_t(values.mean(axis=0), shape, df=freedom).logpdf(more))

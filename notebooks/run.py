@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = ("lr_scheduling", "lr_finder", "choosing_a_schedule", "beyond_the_rate", "exercises")
 # What takes the place of the first cell's values.
 SMOKE = {
-    "lr_scheduling": "epochs, seeds, images, live_epochs, runs = 1, [0, 1, 2], 256, 2, 'runs'",
+    "lr_scheduling": "epochs, seeds, images, live_epochs, runs = 1, dict.fromkeys(seeds, range(3)), 256, 2, 'runs'",
     "lr_finder": "lr_start, lr_multiplier, seeds, parts, images, runs = 1e-3, 2.0, [0], 1, 640, 'runs'",
     "choosing_a_schedule": (
         "article_epochs, article_seeds, article_images = 2, [0, 1], 256\n"

@@ -93,6 +93,9 @@ class Verdict:
     p_equivalent: float
     verdict: str
 
+    def __str__(self) -> str:
+        return f"{self.claim.text}: {self.verdict} ({self.claim.measure}: {self.test.difference.mean:+.3g})"
+
     @property
     def kind(self) -> str:
         """The verdict without its numbers: ``supported``, ``refuted``, ``no difference`` or ``not resolved``."""

@@ -111,6 +111,7 @@ def _fetch_locked(dataset: Dataset, folder: Path) -> Located:
             failures.append(f"{title}: what it sent is damaged ({type(error).__name__}: {error})")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+        log.info("%s", failures[-1])
     tried = "\n".join(f"  - {failure}" for failure in failures)
     names = ", ".join(file.name for file in dataset.files)
     raise DataError(

@@ -37,10 +37,11 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
     records, _ = study.read(options.folder)
     for paragraph in study.words(records, options) if study.words else []:
         print("\n" + textwrap.fill(paragraph, 100))
+    stamp = " (QUICK RUN: not comparable)" if options.quick else ""
     table = study.summary(records, options)
-    print(f"\n{table.caption}" + (" (QUICK RUN: not comparable)" if options.quick else "") + f"\n{table.markdown()}")
+    print(f"\n{table.caption}{stamp}\n{table.markdown()}")
     for more in study.further(records, options) if study.further else []:
-        print(f"\n{more.caption}\n{more.markdown()}")
+        print(f"\n{more.caption}{stamp}\n{more.markdown()}")
     for page in options.markdown:
         update_blocks(page, study.generated(records))
     return code
@@ -62,6 +63,8 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     else:
         _check_context(options.ctx)
         tracking = _tracking(options, specs, folder)
+        if tracking is not None:
+            print(f"MLflow: {tracking.uri}", flush=True)
         with tracking or contextlib.nullcontext():
             records = _train(study, options, specs)
         if options.kvstore and not records:
@@ -77,7 +80,6 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
         log.warning("%s", note)
     if tracking is not None:
         tracking.figures(sorted((folder / "figures").glob("*.png")))
-        print(f"MLflow: {tracking.uri}")
     print(f"report: {page}\nresults: {folder / 'results.csv'}")
     failed = [record for record in records if record.status == "failed"]
     for record in failed:

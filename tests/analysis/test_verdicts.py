@@ -121,3 +121,8 @@ def test_the_best_of_several_was_chosen_where_none_is_said_to_be_best():
     found = judge([replace(against_every("none is best", "score", rivals, 0.1), denies=True)])[0]
     assert found.verdict == "refuted"
     assert math.isclose(found.test.p, 2 * compare_differences("", CLEAR).p)
+
+
+def test_a_verdict_prints_as_a_sentence():
+    verdict = judge([Claim("A is better", "accuracy, A less B", [1.0, 1.1, 0.9])])[0]
+    assert str(verdict) == "A is better: supported (accuracy, A less B: +1)"

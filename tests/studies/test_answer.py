@@ -73,6 +73,7 @@ def test_words_where_there_is_nothing_to_compare_with(others):
     slower = replace(own[0], spec={**own[0].spec, "settings": {**own[0].spec["settings"], "lr": 0.1}})
     assert "seven minutes" not in answer_words([slower], others, quick=True)[0], "nor is it one without --quick"
     assert "at another rate, net or schedule than the book's" in answer_words([slower], others)[0]
+    assert answer_table([slower], others, "as-printed").caption.endswith("as-printed; yours at 0.1, the others at 0.5")
     assert "run this in a clone" in answer_words(own, [])[0]
     short = replace(own[0], spec={**own[0].spec, "epochs": 3})
     assert "Your trainings have 40 epochs" not in answer_words(own, others)[0]

@@ -17,6 +17,7 @@ from ...report.tables import Table
 from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED
 from .experiment import EPOCHS, place_of
 from .published import select
+from .variation import RATE
 
 EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
 
@@ -65,7 +66,9 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
     ]
     if all(row[-1] == "no comparison" for row in rows):  # a quick run
         rows, columns = [row[:-1] for row in rows], columns[:-1]
-    return Table(f"Published, yours and the committed trainings; reading: {reading}", columns, rows)
+    rates = sorted({r.spec["settings"]["lr"] for r in own if "lr" in r.spec["settings"]})
+    other = f"; yours at {', '.join(f'{rate:g}' for rate in rates)}, the others at {RATE:g}" if rates else ""
+    return Table(f"Published, yours and the committed trainings; reading: {reading}{other}", columns, rows)
 
 
 def _place(record: Record, quantity: str, values: Sequence[float]) -> str:

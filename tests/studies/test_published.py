@@ -76,15 +76,6 @@ def test_per_update_the_trainings_as_printed_stand_for_the_four_that_drawing_doe
     assert select(as_printed, "per-update") == [], "nothing was trained per update"
 
 
-def test_per_epoch_the_constant_rates_trainings_as_printed_stand_for_it(records):
-    rest = [r for r in records if (r.spec["reading"], r.spec["run"]) != ("per-epoch", "constant")]
-    chosen = select(rest, "per-epoch")
-    readings = {r.spec["run"]: r.spec["reading"] for r in chosen}
-    assert readings == {run: "as-printed" if run == "constant" else "per-epoch" for run in PUBLISHED}
-    ramped = select(rest, "per-epoch-ramped")
-    assert {r.spec["run"] for r in ramped} <= {"cosine-warmup"}, "a reading of one schedule alone"
-
-
 def test_a_constant_rate_trains_the_same_in_every_reading():
     assert [trained_scheduler("constant", reading, 235) for reading in READINGS] == [None] * len(READINGS)
 

@@ -20,12 +20,7 @@ from ...report.tables import Table, spread
 from .claims import PUBLISHED, QUANTITIES, UNPUBLISHED
 from .experiment import READINGS, RUNS, place_of
 
-# Runs whose trainings as printed are those of another reading too, update by update: drawing changes multi-factor
-# alone, and the constant rate has no schedule that could be read in two ways.
-SAME_AS_PRINTED = {
-    "per-update": tuple(run for run in RUNS if run != "multi-factor"),
-    "per-epoch": ("constant",),
-}
+SAME_PER_UPDATE = tuple(run for run in RUNS if run != "multi-factor")
 ALL = "all three"
 FEWEST = 5  # trainings: fewer say nothing about how likely a figure is
 
@@ -33,14 +28,14 @@ FEWEST = 5  # trainings: fewer say nothing about how likely a figure is
 def select(records: Sequence[Record], reading: str) -> List[Record]:
     """The records of a reading, runs in the chapter's order.
 
-    A run that a reading has no trainings of, and that does there what it does as printed, is there with its trainings
-    as printed.
+    Per update, four of the five schedules do what they do as printed, since drawing changes multi-factor alone. So
+    their trainings as printed stand for them there.
     """
     chosen = [r for r in records if r.spec["reading"] == reading]
-    if chosen:
+    if reading == "per-update" and chosen:
         own = {r.spec["run"] for r in chosen}
-        same = set(SAME_AS_PRINTED.get(reading, ())) - own
-        chosen += [r for r in records if r.spec["reading"] == "as-printed" and r.spec["run"] in same]
+        as_printed = [r for r in records if r.spec["reading"] == "as-printed"]
+        chosen += [r for r in as_printed if r.spec["run"] in SAME_PER_UPDATE and r.spec["run"] not in own]
     return sorted(chosen, key=lambda r: (place_of(r.spec["run"]), r.spec["seed"]))
 
 

@@ -53,8 +53,7 @@ NOTES = (
     "times the chance that it does not. The three figures of a run hang together, so the line that counts is the one "
     "of all three.",
     "6. Per update, only multi-factor differs from the reading as printed, since drawing changes no other schedule "
-    "here; and a constant rate is the same in every reading. So the trainings as printed stand for the other four "
-    "schedules per update, and for the constant rate per epoch.",
+    "here. So the trainings as printed stand for the other four there.",
 )
 
 

@@ -18,6 +18,7 @@ from .published import results_table
 from .report import (
     claims_block,
     claims_table,
+    collapses_block,
     earlier_block,
     outside_block,
     power_block,
@@ -72,6 +73,7 @@ CHAPTER = Study(
         "chapter-outside": outside_block,
         "chapter-earlier": earlier_block,
         "chapter-readings": readings_block,
+        "chapter-collapses": collapses_block,
         "chapter-claims": claims_block,
         "chapter-power": power_block,
     },

@@ -202,15 +202,20 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         *([Section("The chapter's claims", [ON_CLAIMS], judged_tables)] if judged_tables else []),
     ]
     if several:
-        collapses = [collapse_table(select(records, r), "constant", f"Reading: {r}") for r in several]
-        for reading in several:  # what warmup may be good for: the claim's pairs leave collapsed seeds out
-            cosines = [r for r in select(records, reading) if r.spec["run"] in ("cosine", WITH_WARMUP)]
-            if any(r.status == "collapsed" for r in cosines):
-                collapses.append(collapse_table(cosines, "cosine", f"Reading: {reading}, with warmup and without"))
-        sections.append(Section("Collapsed trainings", [ON_COLLAPSE], collapses))
+        sections.append(Section("Collapsed trainings", [ON_COLLAPSE], _collapse_tables(records, several)))
     notes = NOTES if several else NOTES[:3]  # the others are about statistics of several seeds
     title = "Learning-rate scheduling: the chapter, reproduced"
     return write_report_page(folder, title, records, sections, [*notes, *outside_notes(records), *left_out], quick)
+
+
+def _collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[Table]:
+    """How many trainings collapsed, a table a reading; where warmup could help, another beside the schedule without."""
+    tables = [collapse_table(select(records, reading), "constant", f"Reading: {reading}") for reading in readings]
+    for reading in readings:  # what warmup may be good for: the claim's pairs leave collapsed seeds out
+        cosines = [r for r in select(records, reading) if r.spec["run"] in ("cosine", WITH_WARMUP)]
+        if any(r.status == "collapsed" for r in cosines):
+            tables.append(collapse_table(cosines, "cosine", f"Reading: {reading}, with warmup and without"))
+    return tables
 
 
 def _answer(records: Sequence[Record], reading: str, folder: Path, quick: bool) -> Section:
@@ -263,6 +268,12 @@ def _earlier_tables(records: Sequence[Record], folder: Path) -> List[Table]:
         readings = {r.spec["reading"] for r in earlier}
         tables += [earlier_table(records, earlier, r, path.name) for r in READINGS if r in readings]
     return tables
+
+
+def collapses_block(records: Sequence[Record]) -> str:
+    """How many trainings collapsed in each reading, as the docs show it."""
+    several = [reading for reading in READINGS if _seeds(records, reading) > 1]
+    return "\n\n".join(f"**{t.caption}**\n\n{t.markdown()}" for t in _collapse_tables(records, several))
 
 
 def power_block(records: Sequence[Record]) -> str:

@@ -152,7 +152,7 @@ def test_the_ramped_warmup_is_judged_beside_the_cosine_per_epoch():
     records = [r for r in Store(EVIDENCE).records() if r.spec["run"] == "cosine" and r.spec["reading"] == "per-epoch"]
     ramped = [replace(r, spec={**r.spec, "run": "cosine-warmup", "reading": "per-epoch-ramped"}) for r in records]
     (claim,) = ramped_claim([*records, *ramped])
-    assert claim.differences == [0.0] * len(records)
+    assert claim.differences == [0.0] * sum(r.status == "finished" for r in records)
     assert claims_left_out(records, "per-epoch-ramped")[0].startswith("Reading per-epoch-ramped: 1 of 1 claims")
 
 

@@ -68,11 +68,11 @@ def digest(value: Any) -> str:
 
 
 def with_digest(body: Dict[str, Any]) -> str:
-    """``body``, which names its format's ``version``, as JSON with its digest; :func:`checked` reads it."""
+    """``body``, which names its format's ``version``, as JSON with its digest; :func:`body_of` reads it."""
     return json.dumps({**body, "sha256": digest(body)})
 
 
-def checked(text: str, version: int) -> Dict[str, Any]:
+def body_of(text: str, version: int) -> Dict[str, Any]:
     """What :func:`with_digest` made text of, without version and digest.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from ..errors import RecordError, UsageError
-from ..files import checked, with_digest, write_text
+from ..files import body_of, with_digest, write_text
 from .rules import CLEAR, DEFAULT_RULE, RULES, UNCLEAR, Suggestion, fall_in_standard_errors, read, smooth, suggest
 
 VERSION = 1
@@ -52,7 +52,7 @@ class LRFinderResult(List[Tuple[float, float]]):
             RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
-            body = checked(Path(path).read_text(encoding="utf-8"), VERSION)
+            body = body_of(Path(path).read_text(encoding="utf-8"), VERSION)
             first, *rest = (
                 cls([(float(lr), float(loss)) for lr, loss in pairs], reason, (), body["momentum"])
                 for pairs, reason in zip(body["repeats"], body["stop_reasons"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional, Sequence, Tuple
 
 from ..errors import RecordError, UsageError
-from ..files import checked, with_digest, write_text
+from ..files import body_of, with_digest, write_text
 
 VERSION = 1
 
@@ -86,7 +86,7 @@ class TuneResult:
             RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
-            body = checked(Path(path).read_text(encoding="utf-8"), VERSION)
+            body = body_of(Path(path).read_text(encoding="utf-8"), VERSION)
             trials = [
                 Trial(**{**each, "losses": tuple(map(float, each["losses"])), "score": float(each["score"])})
                 for each in body.pop("trials")

@@ -33,11 +33,6 @@ def to_unit(images: np.ndarray) -> np.ndarray:
     return np.divide(images, np.float32(255), dtype=np.float32)
 
 
-def as_float32(values: np.ndarray) -> np.ndarray:
-    """Numbers as they are, as float32."""
-    return np.asarray(values, dtype=np.float32)
-
-
 def normalize_cifar10(images: np.ndarray) -> np.ndarray:
     """Unsigned bytes ``(n, 3, 32, 32)`` → float32, each channel less its mean and over its deviation."""
     mean = np.array(CIFAR10_MEAN, np.float32).reshape(1, 3, 1, 1)
@@ -55,14 +50,15 @@ class ArrayBatches:
         shuffle: a new order each epoch, drawn from ``numpy.random.Generator`` seeded with (seed, epoch), so that any
             epoch's order can be had again without the ones before it.
         seed: see ``shuffle``.
-        transform: batch of images → float32 array. Default for unsigned bytes :func:`to_unit`, which divides them by
-            255; other numbers stay as they are.
+        transform: batch of images → float32 array. Default :func:`to_unit`, which divides bytes by 255, of whatever
+            type; for data that are no bytes give ``lambda x: x``.
 
     Attributes:
         epoch: the epoch that the next iteration serves; set it to go on in the middle of a training.
 
     Raises:
-        UsageError: lengths differ, there is nothing to iterate, or the batch size is not positive.
+        UsageError: lengths differ, there is nothing to iterate, the batch size is not positive, or there is no
+            ``transform`` and the images are no bytes.
 
     Example:
         >>> batches = ArrayBatches(np.zeros((5, 1), np.uint8), np.arange(5), batch_size=2)
@@ -88,8 +84,9 @@ class ArrayBatches:
             whole_number("batch_size", batch_size, least=1),
             whole_number("seed", seed, least=0),
         )
-        of_bytes = getattr(images, "dtype", None) == np.uint8
-        self.shuffle, self.transform = shuffle, transform or (to_unit if of_bytes else as_float32)
+        if transform is None:
+            _require_bytes(images)
+        self.shuffle, self.transform = shuffle, transform or to_unit
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -113,6 +110,19 @@ class ArrayBatches:
     def take(self, chosen: np.ndarray) -> Tuple[Any, Any]:
         """The batch of the images with these indices, as arrays of the user's mode."""
         return array_of(self.transform(self.images[chosen])), array_of(self.labels[chosen].astype(np.float32))
+
+
+def _require_bytes(images: Any) -> None:
+    """Refuse what division by 255 would make unusable without a word, such as features of about one."""
+    values = np.asarray(images)
+    if values.dtype == np.uint8:
+        return
+    bytes_alone = (values >= 0) & (values <= 255) & (values == np.floor(values))
+    if not bytes_alone.all():
+        raise UsageError(
+            f"images hold {values[~bytes_alone][0]}, which is no byte, and by default bytes are divided by 255: give "
+            "transform=lambda x: x to serve numbers as they are"
+        )
 
 
 class ContinuousBatchSampler:

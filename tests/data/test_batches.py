@@ -96,16 +96,11 @@ def test_an_empty_sampler_is_refused_rather_than_waited_for():
         ContinuousBatchSampler([1], 0)
 
 
-def test_bytes_are_scaled_and_other_numbers_served_as_they_are():
+@pytest.mark.parametrize("wrong", [-1.25, 0.5, 256.0, np.nan, np.inf])
+def test_numbers_that_are_no_bytes_are_refused_unless_a_transform_is_given(wrong):
     """Features of about one, divided by 255 without a word, train nothing."""
-    features = np.array([[0.5, -1.25], [300.0, 2.0]])
-    for values, served in (
-        (features, features),
-        (features.astype("float32"), features),
-        (np.uint8([[51], [255]]), [[0.2], [1]]),
-    ):
-        ((X, _),) = ArrayBatches(values, np.arange(2), batch_size=2)
-        assert X.dtype == np.float32
-        assert np.allclose(X.asnumpy(), served, rtol=1e-7)
-    ((X, _),) = ArrayBatches(features, np.arange(2), batch_size=2, transform=lambda x: x / 2)
-    assert X.asnumpy().tolist() == (features / 2).tolist()
+    features = np.array([[3.0, wrong], [300.0, 2.0]])
+    with pytest.raises(UsageError, match=rf"images hold {wrong}, which is no byte.*transform=lambda x: x"):
+        ArrayBatches(features, np.arange(2), batch_size=2)
+    ((X, _),) = ArrayBatches(features.astype("float32"), np.arange(2), batch_size=2, transform=lambda x: x)
+    assert np.array_equal(X.asnumpy(), features.astype("float32"), equal_nan=True)

@@ -130,7 +130,7 @@ def compare(
         ...     rng = np.random.default_rng(seed)
         ...     y = np.arange(64) % 2
         ...     X = rng.normal(size=(64, 2)).astype("float32") + 3 * y[:, None]
-        ...     make = lambda a, b: ArrayBatches(X[a:b], y[a:b], 8, shuffle=True, seed=seed)
+        ...     make = lambda a, b: ArrayBatches(X[a:b], y[a:b], 8, shuffle=True, seed=seed, transform=lambda x: x)
         ...     return make(0, 48), make(48, 64)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     found = compare(lambda: gluon.nn.Dense(2), two_clouds,

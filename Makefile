@@ -73,6 +73,7 @@ evidence: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr exercises --out chapter_runs/exercises --seeds 0
 	$(BIN)/python benchmarks/finder/regret.py
 	$(BIN)/python benchmarks/finder/tuning.py
+	$(BIN)/python benchmarks/finder/chosen.py
 	$(BIN)/python -m gluon_lr schedulers --out chapter_runs/gallery.png
 	$(BIN)/python notebooks/run.py
 
@@ -86,6 +87,7 @@ results: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr.studies.forest
 	$(BIN)/python benchmarks/finder/regret.py --report-only --markdown docs/results/finder.md
 	$(BIN)/python benchmarks/finder/tuning.py --report-only --markdown docs/results/finder.md
+	$(BIN)/python benchmarks/finder/chosen.py --markdown docs/results/finder.md
 	$(BIN)/python benchmarks/faults/campaigns.py --markdown docs/about/reliability.md
 	$(BIN)/python benchmarks/speed/bench.py --report-only --markdown docs/about/speed.md
 

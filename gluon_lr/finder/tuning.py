@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, List, Optional
 
 import mxnet as mx
 
@@ -145,22 +145,18 @@ def run_trials(
     if not math.isfinite(curve[0][1]):
         raise UsageError("the loss of the first update is not finite: look at the net and the data")
     left = request.allowed - len(curve)
-    length = min(request.updates, left // min(TRIALS, request.candidates))
+    length = trial_length(left, request.updates, request.candidates)
     suggestion = curve.suggestion.lr
-    if length < max(_SHORTEST, math.ceil(_LEAST_SHARE * request.updates)):
+    if not length:
         small = f"the budget of {request.allowed} updates is too small for trials"
         if suggestion is None:
             reason = f"{small}, and the curve shows no rate ({curve.suggestion.reason})"
             return TuneResult(None, None, None, small, [], request.updates, len(curve), reason)
         return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], request.updates, len(curve))
     setup = TrialSetup(learner, request.schedule, request.validation, request.seed or 0, lambda: on_updates(1))
-    trials: List[Trial] = []
-    rate = suggestion or start_without_suggestion(curve)
-    scores: Dict[float, float] = {}
-    while rate is not None and len(trials) < min(request.candidates, left // length):
-        trials.append(setup.attempt(rate, length))
-        scores[rate] = trials[-1].score
-        rate = next_rate(scores)
+    start = suggestion or start_without_suggestion(curve)
+    trials = trials_from(setup.attempt, start, length, min(request.candidates, left // length))
+    scores = {trial.rate: trial.score for trial in trials}
     spent = len(curve) + sum(len(trial.losses) for trial in trials)
     if min(scores.values()) == math.inf:
         reason = (
@@ -171,6 +167,22 @@ def run_trials(
     allow_for_drift = request.schedule is None and request.validation is None
     found = read_off(curves, scores, length, request.updates, allow_for_drift, suggestion)
     return TuneResult(found.rate, found.low, found.high, _words(found, trials), trials, request.updates, spent)
+
+
+def trial_length(left: int, updates: int, candidates: int) -> int:
+    """The updates of each trial, of those that are left for all; 0 where such short trials would say nothing."""
+    length = min(updates, left // min(TRIALS, candidates))
+    return length if length >= max(_SHORTEST, math.ceil(_LEAST_SHARE * updates)) else 0
+
+
+def trials_from(attempt: Callable[[float, int], Trial], rate: float, length: int, most: int) -> List[Trial]:
+    """Trials at a rate and then wherever those before point to; at most so many."""
+    trials: List[Trial] = []
+    step: Optional[float] = rate
+    while step is not None and len(trials) < most:
+        trials.append(attempt(step, length))
+        step = next_rate({trial.rate: trial.score for trial in trials})
+    return trials
 
 
 def start_without_suggestion(curve: LRFinderResult) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from tasks import EVERY, make, make_learner
 from tuning_tables import BUDGETS, CHOSEN_ON
 
-from gluon_lr.cli import Parser, choice_list, positive_int, run
+from gluon_lr.cli import Parser, positive_int, run
 from gluon_lr.experiments.run import seed_everything
 from gluon_lr.finder import tuning, walk
 from gluon_lr.finder.tuned import Trial
@@ -168,16 +168,14 @@ def main(argv=None):
     from joblib import Parallel, delayed
 
     parser = Parser("benchmarks/finder/chosen.py", description=__doc__)
-    names = list(CHOSEN_ON)
-    parser.add_argument("--tasks", type=choice_list(names), default=names, help="some of " + ",".join(names))
     parser.add_argument("--seeds", type=positive_int, default=1, help="how many, from 0 (default 1)")
     parser.add_argument("--jobs", type=positive_int, default=2)
     parser.add_argument("--markdown", type=markdown_file([BLOCK]), help="also rewrite the block of this Markdown file")
     options = parser.parse_args(argv)
-    wanted = [(name, seed) for name in options.tasks for seed in range(options.seeds)]
+    wanted = [(name, seed) for name in CHOSEN_ON for seed in range(options.seeds)]
     wanted = [each for each in wanted if not (LOSSES / "{}.seed{}.npz".format(*each)).exists()]
     Parallel(n_jobs=options.jobs)(delayed(record)(*each) for each in wanted)
-    found = table(options.tasks)
+    found = table(CHOSEN_ON)
     print(found)
     if options.markdown:
         update_blocks(options.markdown, {BLOCK: found})

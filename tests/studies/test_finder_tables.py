@@ -40,7 +40,7 @@ def test_the_tables_of_tune_are_what_was_trained(script, tmp_path):
 @pytest.mark.slow
 def test_the_table_of_what_was_chosen_is_what_the_losses_say(script, tmp_path):
     chosen = script("chosen.py")
-    unchanged({chosen["BLOCK"]: chosen["table"](list(chosen["CHOSEN_ON"]))}, tmp_path)
+    unchanged({chosen["BLOCK"]: chosen["table"](chosen["CHOSEN_ON"])}, tmp_path)
 
 
 def recorded(chosen, tmp_path, rates=(0.05, 0.1, 0.2, 0.4), best=0.2):

@@ -14,6 +14,7 @@ from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.tables import pairs_table, schedules_table
 from gluon_lr.studies.talk import experiment as talk
+from gluon_lr.studies.talk.claims import claims as talk_claims
 
 SCHEDULES = {"constant": ConstantScheduler, "cosine": lambda lr: CosineScheduler(24, lr)}
 
@@ -197,9 +198,22 @@ def test_pairs_are_tested_over_common_seeds_at_the_best_rates():
     assert schedules_table(records, "").rows[1][-1] == "4 of 4"
 
 
+def test_rates_beyond_the_talks_own_count_where_a_schedule_is_at_its_best_and_nowhere_else():
+    names = ("constant", "cosine", "cosine-warmup", "one-cycle", "step")
+    records = [_cell(n, rate, s, [0.4, 0.5 + 0.01 * i + 0.001 * s]) for i, n in enumerate(names) for rate in (1e-3, 1e-2)
+               for s in range(3)]  # fmt: skip
+    beyond = [_cell("one-cycle", 0.1, s, [0.4, 0.9 + 0.002 * s]) for s in range(3)]
+    before, after = ({c.text: c.differences for c in talk_claims(r)} for r in (records, [*records, *beyond]))
+    moved = {text for text in before if before[text] != after[text]}
+    assert moved == {"One-cycle is the best of all", "No schedule is best of all"}
+    assert at_best_rate([*records, *beyond])["one-cycle"][0] == 0.9
+
+
 def test_the_talks_grid_and_clock():
     specs = talk.specifications(talk.SCHEDULES, [0, 1], talk.PRESETS["small"])
-    assert len(specs) == len({s.key for s in specs}) == 62
+    assert len(specs) == len({s.key for s in specs}) == 2 * (31 + 4), (
+        "the talk's own, and four beyond its greatest rate"
+    )
     updates = 1200
     warm = talk.talk_scheduler("constant-warmup", 1e-3, updates)
     assert warm(72) == 1e-3

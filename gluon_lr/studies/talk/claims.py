@@ -16,6 +16,7 @@ from ...analysis.selection import at_best_rate, cells
 from ...analysis.verdicts import Claim, against_every
 from ...experiments.record import Record
 
+HIGH = 1e-2  # the talk's greatest rate
 # The least difference that would matter (δ), and why.
 ACCURACY = (0.01, "a point: the error of an accuracy near 0.5 on 10,000 images is half of one")
 
@@ -28,8 +29,8 @@ def claims(records: Sequence[Record]) -> List[Claim]:
         return [a[seed] - b[seed] for seed in sorted(set(a) & set(b))]
 
     def over_rates(name: str, measure: Callable[[List[Record]], float], least: float = 0.0) -> Dict[int, float]:
-        """Seed → a measure of a schedule's trainings at all its rates from ``least`` on."""
-        rates = [cell for rate, cell in found.get(name, {}).items() if rate >= least]
+        """Seed → a measure of a schedule's trainings at all the talk's rates from ``least`` on."""
+        rates = [cell for rate, cell in found.get(name, {}).items() if least <= rate <= HIGH]
         common = set.intersection(*(set(cell) for cell in rates)) if rates else set()
         return {seed: measure([cell[seed] for cell in rates]) for seed in common}
 
@@ -38,11 +39,10 @@ def claims(records: Sequence[Record]) -> List[Claim]:
 
     mean_score, drops, shares = mean_of(score), mean_of(mean_drop), mean_of(best_share)
     others = [name for name in best if name != "one-cycle"]
-    high = 1e-2
     at_best = "test accuracy after the best epoch, each at its best rate"
     at_high = "the same at a rate of 0.01"
-    one_cycle = over_rates("one-cycle", mean_score, high)
-    at_high_rates = {name: over_rates(name, mean_score, high) for name in others}
+    one_cycle = over_rates("one-cycle", mean_score, HIGH)
+    at_high_rates = {name: over_rates(name, mean_score, HIGH) for name in others}
     leader = max(best, key=lambda name: float(np.mean(list(best[name].values()))), default="")
     listed = [
         against_every(
@@ -62,7 +62,7 @@ def claims(records: Sequence[Record]) -> List[Claim]:
         ),
     ]  # fmt: skip
     for name in ("constant", "step", "cosine"):
-        gain = paired(over_rates("one-cycle", shares, high), over_rates(name, shares, high))
+        gain = paired(over_rates("one-cycle", shares, HIGH), over_rates(name, shares, HIGH))
         text = f"{name.capitalize()} is at its best earlier than one-cycle at a high rate"
         listed.append(Claim(text, "best epoch as a share of all, at a rate of 0.01", gain))
     for name in ("constant", "cosine"):

@@ -28,6 +28,8 @@ GRID: Dict[str, Tuple[float, ...]] = {
     **{f"warm-restarts-{t}": (RESTART_RATE,) for t in (10, 20, 30, 40, 50)},
 }
 SCHEDULES = tuple(GRID)
+# Rates that the talk did not try, for schedules that are best at the greatest that it did.
+BEYOND: Dict[str, Tuple[float, ...]] = {"cosine-warmup": (0.03, 0.1), "one-cycle": (0.03, 0.1)}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def talk_scheduler(schedule: str, rate: float, updates: int) -> Any:
 def specifications(
     schedules: Sequence[str], seeds: Sequence[int], preset: Preset, epochs: Optional[int] = None, quick: bool = False
 ) -> List[RunSpec]:
-    """The talk's grid as data, seed by seed."""
+    """The talk's grid and the rates beyond it as data, seed by seed."""
     return [
         RunSpec(
             "talk",
@@ -111,7 +113,7 @@ def specifications(
         )
         for seed in seeds
         for schedule in schedules
-        for rate in GRID[schedule]
+        for rate in (*GRID[schedule], *BEYOND.get(schedule, ()))
     ]
 
 

@@ -22,7 +22,8 @@ from gluon_lr.studies.chapter.answer import (
 )
 from gluon_lr.studies.chapter.claims import ramped_claim
 from gluon_lr.studies.chapter.experiment import chapter_scheduler, specifications, trained_scheduler
-from gluon_lr.studies.chapter.report import claims_left_out, write_report
+from gluon_lr.studies.chapter.published import select
+from gluon_lr.studies.chapter.report import claims_left_out, collapses_block, write_report
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,17 @@ def test_a_ramped_warmup_has_no_idle_epoch():
     assert ramped == PerEpochScheduler(chapter_scheduler("cosine-warmup"), 235, every="update")
     with pytest.raises(UsageError, match="give --only cosine-warmup"):
         specifications(["cosine"], "per-epoch-ramped", [0], 40)
+
+
+def test_collapses_of_the_ramped_warmup_are_counted_beside_the_cosine_per_epoch():
+    records = Store(EVIDENCE).records()
+    block = collapses_block([r for r in records if r.spec["reading"].startswith("per-epoch")])
+    table = block.rpartition("**Reading: per-epoch-ramped, with warmup and without**")[2]
+    for run, reading in (("cosine", "per-epoch"), ("cosine-warmup", "per-epoch-ramped")):
+        group = [r for r in select(records, reading) if r.spec["run"] == run]
+        lost = sum(r.status == "collapsed" for r in group)
+        assert f"| {run} | {lost} of {len(group)} |" in table
+    assert "**Reading: per-epoch-ramped**" not in block, "there is no constant rate to hold it against"
 
 
 def test_the_ramped_warmup_is_judged_beside_the_cosine_per_epoch():

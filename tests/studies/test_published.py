@@ -128,6 +128,7 @@ def test_the_picture_has_a_panel_a_figure_and_a_line_a_reading(records):
     for ax, published in zip(axes, [value for run in PUBLISHED for value in PUBLISHED[run]]):
         assert any(list(line.get_xdata()) == [published, published] for line in ax.lines), "the published figure"
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["as-printed", "per-update", "per-epoch"]
+    assert [label.get_text() for label in axes[12].get_yticklabels()][-1] == "per-epoch-ramped", "of one run alone"
     constant = [r for r in select(records, "as-printed") if r.spec["run"] == "constant"]
     lost = sum(r.status == "collapsed" for r in constant)
     assert any(f"{lost} of {len(constant)} collapsed" == text.get_text() for text in axes[0].texts)

@@ -177,17 +177,18 @@ def draw_finals(records: Sequence[Record]) -> Any:
     groups = {reading: by_run(select(records, reading)) for reading in readings}
     figure, axes = new_figure(len(RUNS), len(QUANTITIES), width=11, height=0.42 * len(readings) + 0.75)
     for row, run in zip(axes, RUNS):
+        of_run = [reading for reading in readings if run in groups[reading]]
         for ax, (quantity, label), published in zip(row, QUANTITIES, PUBLISHED[run]):
-            for y, reading in enumerate(readings):
-                group = groups[reading].get(run, [])
+            for y, reading in enumerate(of_run):
+                group = groups[reading][run]
                 _draw_row(ax, y, [r.last(quantity) for r in group if r.status == "finished"], look(run))
                 collapsed, complete = sum(r.status == "collapsed" for r in group), sum(r.complete for r in group)
                 if collapsed:
                     text = f"{collapsed} of {complete} collapsed"
                     ax.text(0.99, y - 0.32, text, transform=ax.get_yaxis_transform(), ha="right", fontsize=6.5)
             ax.axvline(published, color="red", lw=1.2)
-            ax.set_ylim(len(readings) - 0.4, -0.6)
-            ax.set_yticks(range(len(readings)), readings if ax is row[0] else [""] * len(readings), fontsize=8)
+            ax.set_ylim(len(of_run) - 0.4, -0.6)
+            ax.set_yticks(range(len(of_run)), of_run if ax is row[0] else [""] * len(of_run), fontsize=8)
             ax.tick_params(axis="x", labelsize=8)
             ax.locator_params(axis="x", nbins=6)
             ax.grid(alpha=0.3, axis="x")

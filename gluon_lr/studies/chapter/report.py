@@ -210,9 +210,15 @@ def write_report(folder: Path, quick: bool = False) -> Path:
 
 def _collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[Table]:
     """How many trainings collapsed, a table a reading; where warmup could help, another beside the schedule without."""
-    tables = [collapse_table(select(records, reading), "constant", f"Reading: {reading}") for reading in readings]
+    tables = [
+        collapse_table(select(records, reading), "constant", f"Reading: {reading}")
+        for reading in readings
+        if reading != "per-epoch-ramped"  # of the schedule with warmup alone, which the next tables show
+    ]
     for reading in readings:  # what warmup may be good for: the claim's pairs leave collapsed seeds out
-        cosines = [r for r in select(records, reading) if r.spec["run"] in ("cosine", WITH_WARMUP)]
+        without = "per-epoch" if reading == "per-epoch-ramped" else reading
+        cosines = [r for r in select(records, without) if r.spec["run"] == "cosine"]
+        cosines += [r for r in select(records, reading) if r.spec["run"] == WITH_WARMUP]
         if any(r.status == "collapsed" for r in cosines):
             tables.append(collapse_table(cosines, "cosine", f"Reading: {reading}, with warmup and without"))
     return tables

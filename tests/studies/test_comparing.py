@@ -200,8 +200,10 @@ def test_pairs_are_tested_over_common_seeds_at_the_best_rates():
 
 def test_rates_beyond_the_talks_own_count_where_a_schedule_is_at_its_best_and_nowhere_else():
     names = ("constant", "cosine", "cosine-warmup", "one-cycle", "step")
-    records = [_cell(n, rate, s, [0.4, 0.5 + 0.01 * i + 0.001 * s]) for i, n in enumerate(names) for rate in (1e-3, 1e-2)
-               for s in range(3)]  # fmt: skip
+    records = [
+        _cell(name, rate, seed, [0.4, 0.5 + 0.01 * i + 0.001 * seed])
+        for i, name in enumerate(names) for rate in (1e-3, 1e-2) for seed in range(3)
+    ]  # fmt: skip
     beyond = [_cell("one-cycle", 0.1, s, [0.4, 0.9 + 0.002 * s]) for s in range(3)]
     before, after = ({c.text: c.differences for c in talk_claims(r)} for r in (records, [*records, *beyond]))
     moved = {text for text in before if before[text] != after[text]}

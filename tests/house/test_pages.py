@@ -25,6 +25,8 @@ def generated():
     regret = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "regret.py"))
     found.update(regret["blocks"]())
     found.update(runpy.run_path(str(ROOT / "benchmarks" / "finder" / "tuning.py"))["blocks"](regret["FOLDER"]))
+    chosen = runpy.run_path(str(ROOT / "benchmarks" / "finder" / "chosen.py"))
+    found[chosen["BLOCK"]] = chosen["table"](chosen["CHOSEN_ON"])
     found["reliability"] = campaigns.markdown(json.loads(campaigns.RECORD.read_text(encoding="utf-8")))
     record = ROOT / "benchmarks" / "speed" / "results.json"
     if record.exists():  # no session of the benchmark is recorded yet

@@ -1,4 +1,4 @@
-"""The finder's page holds the tables that its committed trainings, searches and losses give."""
+"""The replay of ``tune`` on recorded losses, which says how much its numbers flatter it."""
 
 import math
 import runpy
@@ -8,39 +8,14 @@ import numpy as np
 import pytest
 
 from gluon_lr.finder import tuning, walk
-from gluon_lr.report.blocks import update_blocks
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "benchmarks" / "finder"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "finder"
 
 
 @pytest.fixture
-def script(monkeypatch):
-    """A function of a script's name: what the script defines."""
+def chosen(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    return lambda name: runpy.run_path(str(FOLDER / name))
-
-
-def unchanged(blocks, tmp_path):
-    page = tmp_path / "finder.md"
-    page.write_text((ROOT / "docs" / "results" / "finder.md").read_text(encoding="utf-8"), encoding="utf-8")
-    before = page.read_text(encoding="utf-8")
-    update_blocks(page, blocks)
-    assert page.read_text(encoding="utf-8") == before
-
-
-def test_the_tables_of_the_rules_are_what_was_trained(script, tmp_path):
-    unchanged(script("regret.py")["blocks"](), tmp_path)
-
-
-def test_the_tables_of_tune_are_what_was_trained(script, tmp_path):
-    unchanged(script("tuning.py")["blocks"](FOLDER), tmp_path)
-
-
-@pytest.mark.slow
-def test_the_table_of_what_was_chosen_is_what_the_losses_say(script, tmp_path):
-    chosen = script("chosen.py")
-    unchanged({chosen["BLOCK"]: chosen["table"](chosen["CHOSEN_ON"])}, tmp_path)
+    return runpy.run_path(str(FOLDER / "chosen.py"))
 
 
 def recorded(chosen, tmp_path, rates=(0.05, 0.1, 0.2, 0.4), best=0.2):
@@ -51,8 +26,8 @@ def recorded(chosen, tmp_path, rates=(0.05, 0.1, 0.2, 0.4), best=0.2):
     return chosen["Recorded"](path)
 
 
-def test_a_replay_reads_a_trial_between_two_recorded_rates(script, tmp_path):
-    world = recorded(script("chosen.py"), tmp_path)
+def test_a_replay_reads_a_trial_between_two_recorded_rates(chosen, tmp_path):
+    world = recorded(chosen, tmp_path)
     middle = world.attempt(math.sqrt(0.1 * 0.2), 100)
     ends = [world.attempt(rate, 100) for rate in (0.1, 0.2)]
     assert len(middle.losses) == 100
@@ -61,8 +36,7 @@ def test_a_replay_reads_a_trial_between_two_recorded_rates(script, tmp_path):
     assert world.regret(0.9) == world.regret(0.4), "beyond the grid its end"
 
 
-def test_a_replay_makes_the_trials_that_tune_makes(script, tmp_path):
-    chosen = script("chosen.py")
+def test_a_replay_makes_the_trials_that_tune_makes(chosen, tmp_path):
     world = recorded(chosen, tmp_path)
     trials = world.trials(1.0)
     assert [trial.updates for trial in trials] == [(400 - 50) // tuning.TRIALS] * tuning.TRIALS
@@ -71,8 +45,7 @@ def test_a_replay_makes_the_trials_that_tune_makes(script, tmp_path):
     assert world.rate([]) == 0.1
 
 
-def test_a_replay_of_a_training_that_exploded_explodes(script, tmp_path):
-    chosen = script("chosen.py")
+def test_a_replay_of_a_training_that_exploded_explodes(chosen, tmp_path):
     world = recorded(chosen, tmp_path)
     world.losses[3, 30:] = np.nan
     trial = world.attempt(0.4, 100)

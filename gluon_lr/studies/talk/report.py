@@ -23,10 +23,10 @@ NOTES = (
     "training, 2,000 validation and the first 5,000 test images, batch 128, 12 epochs.",
     "The talk's clock is kept: a hundredth of all updates counts as one of its epochs, for warmup, steps and restarts, "
     "and every schedule moves with each update. Cosine with warmup falls over the 94 parts that are left.",
-    "The talk gives a range for each schedule's rates; here they are its powers of ten. Two schedules are at their best "
-    "at the greatest of these, so both were tried at 0.03 and 0.1 too: that counts where a schedule stands at its best "
-    "rate, and in no other claim. Restarts do not grow longer. Its data augmentation is not known; here there is none. One-cycle moves Adam's first momentum as its common "
-    "implementation does.",
+    "The talk gives a range for each schedule's rates; here they are its powers of ten. Two schedules are best at the "
+    "greatest of these, so both were tried at 0.03 and 0.1 too: that counts where a schedule stands at its best rate, "
+    "and in no other claim. Restarts do not grow longer. Its data augmentation is not known; here there is none. "
+    "One-cycle moves Adam's first momentum as its common implementation does.",
     "The same seed means the same initialization, the same images kept for validation and the same order of batches "
     "in every cell. A training counts at its best epoch by validation accuracy, a schedule at its best rate by the "
     "same; collapsed trainings count with the accuracy that they have.",

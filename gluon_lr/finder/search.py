@@ -20,7 +20,7 @@ from .rules import momentum_of
 from .stopping import LRFinderStoppingCriteria
 from .trials import batches_from_the_start, losses_at, training_undone
 from .tuned import TuneResult
-from .tuning import LADDER, Schedule, checked, run_trials
+from .tuning import Schedule, checked, curve_settings, run_trials
 
 
 class LRFinder:
@@ -145,7 +145,8 @@ class LRFinder:
             schedule: the training's, as a function of the rate and the number of updates; a trial runs the whole of it
                 in its own length. Default a constant rate.
             budget: how much the search may cost, as a multiple of ``updates``; default 1. Where it is too small for
-                trials, the rate is the curve's, or None where the curve shows none, and the result says so.
+                trials, the rate is a curve's, or None where the curve shows none, and the result says so; the curve
+                is then searched in finer steps, and twice where the budget allows 200 updates.
             candidates: the most rates that are tried; default 8. Above a budget of about 4, trials are whole trainings.
             validation: what judges a trial: batches, by the learner's own ``unpack`` and loss; or a function from the
                 net to a loss. Default the mean loss of the trial's last third. Its passes are no updates and do not
@@ -182,8 +183,8 @@ class LRFinder:
                 learner.iteration(take_step=False)
         bar = tqdm(total=request.allowed, desc="tune", unit="update", disable=not (progress and visible()), leave=False)
         with bar, training_undone(learner, seed, snapshot_file):
-            curve = self.find(lr_multiplier=LADDER, max_updates=min(request.allowed, 1000), progress=False)
-            bar.update(len(curve))
+            curve = self.find(**curve_settings(request), progress=False)
+            bar.update(sum(map(len, curve.repeats)))
             return run_trials(learner, curve, request, bar.update)
 
     def plot(self, ax: Any = None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import mxnet as mx
 
@@ -22,6 +22,8 @@ Schedule = Callable[[float, int], Any]
 
 TRIALS = 4  # that the budget is shared by; measured: benchmarks/finder
 LADDER = 1.3  # coarser than the finder's own, since trials follow
+ALONE = 1.2  # finer, where the curve has to do without trials
+_CURVE, _CURVE_ALONE = 60, 100  # the updates that one search in such steps takes, about
 _SHORTEST, _LEAST_SHARE = 60, 0.05  # a trial has so many updates, and this share of the training's, or it says nothing
 _EXPLODED = 100.0  # times the first loss
 
@@ -138,26 +140,36 @@ def _judge(learner: Any, validation: Any) -> Optional[Callable[[Any], float]]:
     return lambda net: evaluate(net, validation, learner.loss, learner.ctx, unpack=learner.unpack)[0]
 
 
+def curve_settings(request: TuneRequest) -> Dict[str, Any]:
+    """How :meth:`LRFinder.find` is to search: once and coarsely where trials follow; where the budget is too small for
+    any, in finer steps and twice, as far as it reaches."""
+    repeats = min(2, request.allowed // _CURVE_ALONE)
+    if not repeats or trial_length(request.allowed - _CURVE, request.updates, request.candidates):
+        return {"lr_multiplier": LADDER, "max_updates": min(request.allowed, 1000)}
+    return {"lr_multiplier": ALONE, "repeats": repeats, "max_updates": min(request.allowed // repeats, 1000)}
+
+
 def run_trials(
     learner: Any, curve: LRFinderResult, request: TuneRequest, on_updates: Callable[[int], Any]
 ) -> TuneResult:
     """Try rates from the curve's on, and read one off; everything is undone after each."""
     if not math.isfinite(curve[0][1]):
         raise UsageError("the loss of the first update is not finite: look at the net and the data")
-    left = request.allowed - len(curve)
+    spent = sum(map(len, curve.repeats))
+    left = request.allowed - spent
     length = trial_length(left, request.updates, request.candidates)
     suggestion = curve.suggestion.lr
     if not length:
         small = f"the budget of {request.allowed} updates is too small for trials"
         if suggestion is None:
             reason = f"{small}, and the curve shows no rate ({curve.suggestion.reason})"
-            return TuneResult(None, None, None, small, [], request.updates, len(curve), reason)
-        return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], request.updates, len(curve))
+            return TuneResult(None, None, None, small, [], request.updates, spent, reason)
+        return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], request.updates, spent)
     setup = TrialSetup(learner, request.schedule, request.validation, request.seed or 0, lambda: on_updates(1))
     start = suggestion or start_without_suggestion(curve)
     trials = trials_from(setup.attempt, start, length, min(request.candidates, left // length))
     scores = {trial.rate: trial.score for trial in trials}
-    spent = len(curve) + sum(len(trial.losses) for trial in trials)
+    spent += sum(len(trial.losses) for trial in trials)
     if min(scores.values()) == math.inf:
         reason = (
             f"all {len(trials)} trials exploded, the least rate was {min(scores):.3g}: look at the net and the data"

@@ -106,7 +106,7 @@ def counted(learner):
 
 
 @pytest.mark.parametrize(
-    ("budget", "candidates"), [(0.1, 8), (0.3, 8), (1.0, 2), (1.0, 3), (1.3, 8), (3.0, 8), (9.0, 3)]
+    ("budget", "candidates"), [(0.1, 8), (0.3, 8), (0.65, 8), (1.0, 2), (1.0, 3), (1.3, 8), (3.0, 8), (9.0, 3)]
 )
 def test_it_never_spends_more_than_its_budget_and_says_what_it_spent(budget, candidates):
     net = net_with_batchnorm()
@@ -121,6 +121,16 @@ def test_it_never_spends_more_than_its_budget_and_says_what_it_spent(budget, can
     else:
         assert not found.trials
         assert "updates is too small for trials" in found.how
+
+
+@pytest.mark.parametrize(("budget", "steps", "searches"), [(0.1, 1.3, 1), (0.4, 1.2, 1), (0.65, 1.2, 2), (1.0, 1.3, 1)])
+def test_a_budget_too_small_for_trials_buys_a_better_curve(budget, steps, searches):
+    net = net_with_batchnorm()
+    learner, rates = counted(Learner(net, drawn(), mx.cpu(), trainer=sgd(net)))
+    found = LRFinder(learner).tune(T, budget=budget, progress=False)
+    of_curve = rates[: found.updates_spent - sum(len(trial.losses) for trial in found.trials)]
+    assert of_curve[1] / of_curve[0] == pytest.approx(steps)
+    assert of_curve.count(of_curve[0]) == searches, "each search begins at the same rate"
 
 
 def test_trials_are_made_from_the_same_state_on_the_same_batches():

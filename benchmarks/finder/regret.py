@@ -2,7 +2,8 @@
 
 Ground truth: every task is trained for a fixed number of updates at every rate of a grid, with several seeds. Beside
 it: the finder's curve on the same nets before that, and each rule's rate from that curve. A rule's regret is the final
-loss at its rate, read off the grid's curve between its points in ln(rate), over the grid's least, less one.
+loss at its rate, over the grid's least, less one. Between the grid's points the loss is read off its curve in ln(rate);
+a rate beyond the grid, or between a training and one that collapsed, is trained.
 
 The final loss is the mean training loss of the last tenth of the updates. The rule was chosen on six tasks; others,
 and other ways to search, came after that. Records and searches are kept in ``runs`` and ``searches`` beside this file;
@@ -11,7 +12,7 @@ a second call does only what is missing.
 
 from pathlib import Path
 
-from regret_tables import BY_EYE, draw, left_out, regret_table, regrets, searches_table
+from regret_tables import BY_EYE, draw, left_out, off_grid, regret_table, regrets, searches_table
 from tasks import EVERY, HELD_OUT, PARTS, TASKS, build, make, make_learner
 
 from gluon_lr.cli import Parser, choice_list, positive_int, run
@@ -42,6 +43,12 @@ def specifications(tasks, seeds):
                 {"task": name, "rate": rate, "updates_per_part": EVERY[name].updates // PARTS})
         for name in tasks for seed in seeds for rate in EVERY[name].rates
     ]  # fmt: skip
+
+
+def beyond(name, rate, seed):
+    """The training at a rate that no grid has, as data."""
+    settings = {"task": name, "rate": rate, "updates_per_part": EVERY[name].updates // PARTS}
+    return RunSpec("finder-regret", f"{name}@{rate:g}", seed, PARTS, "per-update", None, settings)
 
 
 def search_path(name, seed, how):
@@ -95,6 +102,8 @@ def main(argv=None):
         with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
             Parallel()(delayed(search)(*each) for each in wanted if not search_path(*each).exists())
         sweep(specifications(tasks, range(options.seeds)), build, FOLDER)
+        chosen = {name: EVERY[name] for name in tasks if name in {**TASKS, **HELD_OUT}}
+        sweep([beyond(*each) for each in off_grid(FOLDER, chosen, list(SEARCHES), BY_EYE)], build, FOLDER)
     found = blocks()
     (FOLDER / "results.md").write_text("\n\n".join(found.values()) + "\n", encoding="utf-8")
     draw(FOLDER, TASKS, regrets(FOLDER, TASKS, BY_EYE), FOLDER / "regret.png")

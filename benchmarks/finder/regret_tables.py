@@ -1,6 +1,7 @@
 """From the records and searches of ``regret.py`` to its tables and figures."""
 
 import numpy as np
+from tasks import EVERY
 
 from gluon_lr.experiments import Store
 from gluon_lr.finder import RULES, LRFinderResult
@@ -41,19 +42,78 @@ def loss_at(rate, rates, losses):
     return float(np.interp(np.log(rate), np.log(rates), np.where(np.isfinite(losses), losses, 1e6)))
 
 
+def rounded(rate):
+    """A rate as it is trained: to three digits."""
+    return float(f"{rate:.3g}")
+
+
+def between(rates, losses, rate):
+    """Whether a grid's curve can be read at a rate: within the grid, and not where it jumps to trainings that
+    collapsed, between which and the others there is no middle."""
+    if rate in rates:
+        return True
+    if not rates[0] <= rate <= rates[-1]:
+        return False
+    place = int(np.searchsorted(rates, rate))
+    return max(losses[place - 1 : place + 1]) < 2 * min(losses[place - 1 : place + 1])
+
+
+def beyond_losses(folder):
+    """(task, rate) → the final loss of the trainings beyond the grids; infinite where they did not stay finite."""
+    losses = {}
+    for record in Store(folder).records():
+        settings = record.spec["settings"]
+        name, rate = settings["task"], settings["rate"]
+        if record.complete and name in EVERY and rate not in EVERY[name].rates:
+            whole = record.epochs == record.spec["epochs"]
+            losses.setdefault((name, rate), []).append(record.history["train_loss"][-1] if whole else np.inf)
+    return {key: float(np.mean(values)) for key, values in losses.items()}
+
+
+def regret(name, rate, true, beyond):
+    """The final loss at a rate over the grid's least, less one; None where the grid cannot be read and it was not
+    trained."""
+    rates, losses = true[name]
+    if between(rates, losses, rate):
+        return loss_at(rate, rates, losses) / losses.min() - 1
+    found = beyond.get((name, rounded(rate)))
+    return None if found is None else found / losses.min() - 1
+
+
 def regrets(folder, tasks, by_eye):
-    """Task → rule → (rate of each seed's search, regret of each)."""
-    found = {}
-    for name, (rates, losses) in truths(folder, tasks).items():
+    """Task → rule → (rates that its searches suggest and that can be judged, regret of each)."""
+    found, beyond = {}, beyond_losses(folder)
+    true = truths(folder, tasks)
+    for name in true:
         results = read_searches(folder, name)
         if not results:
             raise SystemExit(f"{name}: no search is recorded; run benchmarks/finder/regret.py --tasks {name}")
-        best = losses.min()
-        found[name] = {"by eye": ([by_eye], [loss_at(by_eye, rates, losses) / best - 1])}
+        found[name] = {"by eye": judged(name, [by_eye], true, beyond)}
         for rule in RULES:
             given = [s.lr for s in (suggest(rule, r.lrs, r.losses, r.momentum) for r in results) if s]
-            found[name][rule] = (given, [loss_at(lr, rates, losses) / best - 1 for lr in given])
+            found[name][rule] = judged(name, given, true, beyond)
     return found
+
+
+def judged(name, given, true, beyond):
+    """(rates, regret of each) of those that the grid shows or that were trained."""
+    values = [(rate, regret(name, rate, true, beyond)) for rate in given]
+    values = [(rate, value) for rate, value in values if value is not None]
+    return [rate for rate, _ in values], [value for _, value in values]
+
+
+def off_grid(folder, tasks, ways, by_eye):
+    """(task, rate, seed) of what a rule or another way to search suggests, and a grid does not show."""
+    wanted = set()
+    for name, (rates, losses) in truths(folder, tasks).items():
+        given = [(0, by_eye)]
+        for how in ways:
+            rules = RULES if how == ways[0] else [DEFAULT_RULE]
+            for seed, result in enumerate(read_searches(folder, name, how)):
+                found = [suggest(rule, result.lrs, result.losses, result.momentum) for rule in rules]
+                given += [(seed, s.lr) for s in found if s]
+        wanted |= {(name, rounded(rate), seed) for seed, rate in given if not between(rates, losses, rate)}
+    return sorted(wanted)
 
 
 def left_out(folder, tasks):
@@ -94,7 +154,7 @@ def regret_table(folder, tasks, found, others=None):
         rows.append([name, f"{rates[losses.argmin()]:g}, {losses.min():.3f}"])
         for rule in rules:
             given, values = by_rule[rule]
-            means[rule].append(np.mean(values) if values else np.inf)
+            means[rule] += [np.mean(values)] if values else []
             rows[-1].append(_cell(given, values, 1 if rule == "by eye" else len(read_searches(folder, name))))
     rows.append(["mean regret", "", *(f"{100 * np.mean(means[rule]):.1f} %" for rule in rules)])
     if others is not None:
@@ -109,13 +169,12 @@ def searches_table(folder, tasks, ways):
     true, rows = truths(folder, tasks), []
     if not any(read_searches(folder, name, how) for name in true for how in ways[1:]):
         return NOTHING
-    means = {how: [] for how in ways}
-    for name, (rates, losses) in true.items():
+    means, beyond = {how: [] for how in ways}, beyond_losses(folder)
+    for name in true:
         rows.append([name])
         for how in ways:
             results = read_searches(folder, name, how)
-            given = [s.lr for s in (r.suggestion for r in results) if s]
-            values = [loss_at(lr, rates, losses) / losses.min() - 1 for lr in given]
+            given, values = judged(name, [s.lr for s in (r.suggestion for r in results) if s], true, beyond)
             means[how].extend([np.mean(values)] if values else [])
             rows[-1].append(_cell(given, values, len(results)) if results else "not searched")
     rows.append(["mean regret", *(f"{100 * np.mean(means[how]):.1f} %" if means[how] else "" for how in ways)])
@@ -124,7 +183,7 @@ def searches_table(folder, tasks, ways):
 
 def _cell(given, values, searches):
     if not values:
-        return "no suggestion"
+        return "–"
     only = "" if len(given) == searches else f" ({len(given)} of {searches} searches)"
     return f"{np.median(given):.2g}: {100 * np.mean(values):.1f} %{only}"
 
@@ -142,8 +201,8 @@ def draw(folder, tasks, found, path):
         finite = np.isfinite(losses)
         ax.plot(rates[finite], losses[finite], "-", marker=".", color="0.5")
         top = min(6 * losses.min(), 1.05 * losses[finite].max())
-        for rule, (given, _) in by_rule.items():
-            at = [loss_at(lr, rates, losses) for lr in given]
+        for rule, (given, values) in by_rule.items():
+            at = [(1 + value) * losses.min() for value in values]
             inside = [(lr, loss) for lr, loss in zip(given, at) if loss <= top]
             ax.plot(*zip(*inside) if inside else ([], []), marks[rule], color=colors[rule], ms=6, alpha=0.8, label=rule)
             above = [lr for lr, loss in zip(given, at) if loss > top]  # shown at the upper edge

@@ -9,12 +9,11 @@ import math
 from pathlib import Path
 
 import regret
-from tasks import EVERY, PARTS, build, make, make_learner, make_schedule
+from tasks import EVERY, build, make, make_learner, make_schedule
 from tuning_tables import BUDGETS, WAYS, beyond_grid, blocks, found_path
 
 from gluon_lr.cli import Parser, choice_list, positive_int, run
 from gluon_lr.experiments.run import seed_everything
-from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.sweep import sweep
 from gluon_lr.report.blocks import markdown_file, update_blocks
 
@@ -100,18 +99,12 @@ def main(argv=None):
         with parallel_config(backend="loky", n_jobs=options.jobs, inner_max_num_threads=1):
             Parallel()(delayed(regret.search)(*each) for each in curves if not regret.search_path(*each).exists())
             Parallel()(delayed(search)(*each) for each in wanted if not found_path(FOLDER, *each).exists())
-        sweep([beyond(*each) for each in beyond_grid(FOLDER)], build, FOLDER, jobs=options.jobs)
+        sweep([regret.beyond(*each) for each in beyond_grid(FOLDER)], build, FOLDER, jobs=options.jobs)
     found = blocks(FOLDER)
     print("\n\n".join(found.values()))
     if options.markdown:
         update_blocks(options.markdown, found)
     return 0
-
-
-def beyond(name, rate, seed):
-    """The training at a rate that no grid has, as data."""
-    settings = {"task": name, "rate": rate, "updates_per_part": EVERY[name].updates // PARTS}
-    return RunSpec("finder-regret", f"{name}@{rate:g}", seed, PARTS, "per-update", None, settings)
 
 
 if __name__ == "__main__":

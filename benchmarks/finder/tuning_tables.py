@@ -1,10 +1,9 @@
 """From what ``tuning.py`` found to its tables."""
 
 import numpy as np
-from regret_tables import BY_EYE, loss_at, read_searches, truths
+from regret_tables import BY_EYE, between, beyond_losses, read_searches, regret, rounded, truths
 from tasks import EVERY, LONG
 
-from gluon_lr.experiments import Store
 from gluon_lr.finder import TuneResult
 from gluon_lr.report.tables import markdown_table
 
@@ -26,11 +25,6 @@ def read_found(folder, name, way, budget):
     """Seed → what was found."""
     paths = (folder / "tuned" / f"{way}-{budget:g}").glob(f"{name}.seed*.json")
     return {int(path.stem.rpartition("seed")[2]): TuneResult.from_json(path) for path in sorted(paths)}
-
-
-def rounded(rate):
-    """A rate as it is trained: to three digits."""
-    return float(f"{rate:.3g}")
 
 
 def suggested(folder, name):
@@ -61,39 +55,6 @@ def beyond_grid(folder):
             if not between(rates, losses, rate):
                 found.add((name, rounded(rate), seed))
     return sorted(found)
-
-
-def between(rates, losses, rate):
-    """Whether a grid's curve can be read at a rate: within the grid, and not where it jumps to trainings that
-    collapsed, between which and the others there is no middle."""
-    if rate in rates:
-        return True
-    if not rates[0] <= rate <= rates[-1]:
-        return False
-    place = int(np.searchsorted(rates, rate))
-    return max(losses[place - 1 : place + 1]) < 2 * min(losses[place - 1 : place + 1])
-
-
-def beyond_losses(folder):
-    """(task, rate) → the final loss of the trainings beyond the grids; infinite where they did not stay finite."""
-    losses = {}
-    for record in Store(folder).records():
-        settings = record.spec["settings"]
-        name, rate = settings["task"], settings["rate"]
-        if record.complete and name in EVERY and rate not in EVERY[name].rates:
-            whole = record.epochs == record.spec["epochs"]
-            losses.setdefault((name, rate), []).append(record.history["train_loss"][-1] if whole else np.inf)
-    return {key: float(np.mean(values)) for key, values in losses.items()}
-
-
-def regret(name, rate, true, beyond):
-    """The final loss at a rate over the grid's least, less one; None where the grid cannot be read and it was not
-    trained."""
-    rates, losses = true[name]
-    if between(rates, losses, rate):
-        return loss_at(rate, rates, losses) / losses.min() - 1
-    found = beyond.get((name, rounded(rate)))
-    return None if found is None else found / losses.min() - 1
 
 
 def _cell(values, rates, spent=None):

@@ -108,9 +108,10 @@ def off_grid(folder, tasks, ways, by_eye):
     for name, (rates, losses) in truths(folder, tasks).items():
         given = [(0, by_eye)]
         for how in ways:
-            rules = RULES if how == ways[0] else [DEFAULT_RULE]
             for seed, result in enumerate(read_searches(folder, name, how)):
-                found = [suggest(rule, result.lrs, result.losses, result.momentum) for rule in rules]
+                found = [result.suggestion]
+                if how == ways[0]:
+                    found += [suggest(rule, result.lrs, result.losses, result.momentum) for rule in RULES]
                 given += [(seed, s.lr) for s in found if s]
         wanted |= {(name, rounded(rate), seed) for seed, rate in given if not between(rates, losses, rate)}
     return sorted(wanted)

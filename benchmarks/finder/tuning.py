@@ -84,7 +84,7 @@ def main(argv=None):
     parser.add_argument("--report-only", action="store_true", help="train nothing; read what was saved")
     parser.add_argument(
         "--markdown",
-        type=markdown_file(["finder-tune", "finder-tune-peers"]),
+        type=markdown_file(["finder-tune", "finder-tune-peers", "finder-tune-means"]),
         help="also rewrite the generated blocks of this Markdown file",
     )
     options = parser.parse_args(argv)

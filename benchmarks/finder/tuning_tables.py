@@ -109,6 +109,29 @@ def table(folder, columns, heads):
     return markdown_table(head, rows)
 
 
+def means_table(folder):
+    """A line a budget: each way's mean regret over the tasks where all of them gave a rate."""
+    true, beyond = truths(folder, EVERY), beyond_losses(folder)
+
+    def mean(name, way, budget):
+        found = [regret(name, result.lr, true, beyond) for result in read_found(folder, name, way, budget).values()
+                 if result]  # fmt: skip
+        values = [value for value in found if value is not None]
+        return np.mean(values) if values else None
+
+    rows = []
+    for budget in BUDGETS:
+        for which, names in (
+            ("", [n for n in true if n not in LONG]),
+            ("ten times as long, ", [n for n in true if n in LONG]),
+        ):
+            means = [[mean(name, way, budget) for way in WAYS] for name in names]
+            whole = [row for row in means if None not in row]
+            if whole:
+                rows.append([f"{budget:g} ({which}{len(whole)} tasks)", *map(_percent, np.mean(whole, axis=0))])
+    return markdown_table(["budget", *WAYS], rows)
+
+
 def blocks(folder):
     """The generated blocks, of what is in the folder."""
     own = [("tune", budget) for budget in BUDGETS]
@@ -121,4 +144,5 @@ def blocks(folder):
         "finder-tune-peers": table(
             folder, peers, [f"{way}, {budget:g}" for way, budget in peers],
         ),
+        "finder-tune-means": means_table(folder),
     }  # fmt: skip

@@ -26,7 +26,7 @@ from gluon_lr.report.tables import markdown_table
 LOSSES = Path(__file__).resolve().parent / "losses"
 BLOCK = "finder-chosen"
 BUDGETS = (1.0, 3.0)  # with less there are no trials in these tasks
-# As shipped: 2, 4; 0.1, 0.5, 0.4. The first two say which trials are made, the others how they are read.
+# The walks say which trials are made, the readings how a rate is read off them.
 WALKS = [{"FACTOR": factor, "TRIALS": trials} for factor, trials in product((2.0, 2.5, 3.0), (3, 4, 5))]
 READINGS = [
     {"USUAL_DRIFT": usual, "_OWN_SHARE": own, "_LEAST_WEIGHT": least}

@@ -1,7 +1,8 @@
 """Do the rates that ``tune`` finds train well, and at what cost? ``python benchmarks/finder/tuning.py``.
 
 Ground truth as in ``regret.py``. ``tune`` runs on every task at three budgets; beside it, at the same cost, plain
-successive halving and random search over 1e-5 … 10, which know no curve. A rate beyond a task's grid is trained.
+successive halving and random search over 1e-5 … 10, which know no curve, and ``tune``'s own trials begun at 0.01, the
+middle of that range, in place of a curve. A rate beyond a task's grid is trained.
 What was found is kept in ``tuned`` beside this file; a second call does only what is missing.
 """
 
@@ -9,22 +10,24 @@ import math
 from pathlib import Path
 
 import regret
-from tasks import EVERY, build, make, make_learner, make_schedule
-from tuning_tables import BUDGETS, WAYS, beyond_grid, blocks, found_path
+from tasks import EVERY, LONG, build, make, make_learner, make_schedule
+from tuning_tables import BUDGETS, EVERY_WAY, beyond_grid, blocks, found_path
 
 from gluon_lr.cli import Parser, choice_list, positive_int, run
 from gluon_lr.experiments.run import seed_everything
 from gluon_lr.experiments.sweep import sweep
+from gluon_lr.finder import LRFinder, TuneResult
+from gluon_lr.finder.tuning import TrialSetup, trial_length, trials_from
+from gluon_lr.finder.walk import read_off
 from gluon_lr.report.blocks import markdown_file, update_blocks
 
 FOLDER = Path(__file__).resolve().parent
 LOWEST, HIGHEST = 1e-5, 10.0
+CANDIDATES = 8  # as ``tune`` has by default
 
 
 def trial_of(learner, name, seed):
     """A function of rate and updates that makes one trial, as ``tune`` does."""
-    from gluon_lr.finder.tuning import TrialSetup
-
     return TrialSetup(learner, make_schedule(name), None, seed, lambda: None).attempt
 
 
@@ -49,12 +52,19 @@ def random_search(attempt, allowed, seed):
     return min(trials, key=lambda t: t.score).rate, trials
 
 
+def no_curve(attempt, allowed, updates, constant):
+    """The trials of ``tune`` from the middle of the range, on the whole budget."""
+    length = trial_length(allowed, updates, CANDIDATES)
+    trials = trials_from(attempt, math.sqrt(LOWEST * HIGHEST), length, min(CANDIDATES, allowed // length))
+    scores = {trial.rate: trial.score for trial in trials}
+    if min(scores.values()) == math.inf:
+        return None, trials
+    return read_off({trial.rate: trial.losses for trial in trials}, scores, length, updates, constant).rate, trials
+
+
 def search(name, seed, way, budget):
     """One search, saved as JSON."""
     import mxnet as mx
-
-    from gluon_lr import LRFinder
-    from gluon_lr.finder import TuneResult
 
     seed_everything(seed)
     net, train_iter, _, loss, _ = make(name, seed, mx.cpu())
@@ -62,11 +72,23 @@ def search(name, seed, way, budget):
     if way == "tune":
         found = LRFinder(learner).tune(updates, schedule=make_schedule(name), budget=budget, seed=seed, progress=False)
     else:
-        pick = {"halving": halving, "random": random_search}[way]
-        rate, trials = pick(trial_of(learner, name, seed), int(budget * updates), seed)
+        attempt, allowed = trial_of(learner, name, seed), int(budget * updates)
+        if way == "no-curve":
+            rate, trials = no_curve(attempt, allowed, updates, make_schedule(name) is None)
+        else:
+            rate, trials = {"halving": halving, "random": random_search}[way](attempt, allowed, seed)
         spent = sum(len(trial.losses) for trial in trials)
         found = TuneResult(rate, None, None, way, trials, updates, spent)
     found.to_json(found_path(FOLDER, name, seed, way, budget))
+
+
+def makes_sense(name, way, budget):
+    """Whether a search is worth its time: the long tasks ask about a small budget, and without a curve there must be
+    updates enough for trials."""
+    if name in LONG and budget >= 1:
+        return False
+    updates = EVERY[name].updates
+    return way != "no-curve" or trial_length(int(budget * updates), updates, CANDIDATES) > 0
 
 
 def main(argv=None):
@@ -77,14 +99,16 @@ def main(argv=None):
     parser.add_argument(
         "--tasks", type=choice_list(list(EVERY)), default=list(EVERY), help="some of " + ",".join(EVERY)
     )
-    parser.add_argument("--ways", type=choice_list(list(WAYS)), default=list(WAYS), help="some of " + ",".join(WAYS))
+    parser.add_argument(
+        "--ways", type=choice_list(list(EVERY_WAY)), default=list(EVERY_WAY), help="some of " + ",".join(EVERY_WAY)
+    )
     parser.add_argument("--budgets", type=float, nargs="+", choices=BUDGETS, default=(1.0, 0.3, 3.0), metavar="BUDGET")
     parser.add_argument("--seeds", type=positive_int, default=3, help="how many, from 0 (default 3)")
     parser.add_argument("--jobs", type=positive_int, default=2)
     parser.add_argument("--report-only", action="store_true", help="train nothing; read what was saved")
     parser.add_argument(
         "--markdown",
-        type=markdown_file(["finder-tune", "finder-tune-peers", "finder-tune-means"]),
+        type=markdown_file(["finder-tune", "finder-tune-peers", "finder-tune-means", "finder-tune-curve"]),
         help="also rewrite the generated blocks of this Markdown file",
     )
     options = parser.parse_args(argv)
@@ -94,6 +118,7 @@ def main(argv=None):
         wanted = [
             (name, seed, way, budget)
             for budget in options.budgets for way in options.ways for name in options.tasks for seed in seeds
+            if makes_sense(name, way, budget)
         ]  # fmt: skip
         curves = [(name, seed, "default") for name in options.tasks for seed in seeds]
         with parallel_config(backend="loky", n_jobs=options.jobs, inner_max_num_threads=1):

@@ -9,6 +9,7 @@ from gluon_lr.report.tables import markdown_table
 
 BUDGETS = (0.3, 1.0, 3.0)
 WAYS = ("tune", "halving", "random")
+EVERY_WAY = (*WAYS, "no-curve")
 # The numbers in walk.py were chosen on losses of trainings at fixed rates on these.
 CHOSEN_ON = (
     "lenet-sgd", "mlp-sgd", "lenet-adam", "mlp-adamw", "lenet-momentum", "mlp-nag", "lenet-rmsprop", "mlp-cifar10",
@@ -40,7 +41,7 @@ def chosen_rates(folder, name):
     """(seed, rate) of everything that suggested one for a task."""
     rates = [*suggested(folder, name).items()]
     for budget in BUDGETS:
-        for way in WAYS:
+        for way in EVERY_WAY:
             rates += [(seed, found.lr) for seed, found in read_found(folder, name, way, budget).items() if found]
     return [*rates, (0, BY_EYE)]
 
@@ -109,7 +110,7 @@ def table(folder, columns, heads):
     return markdown_table(head, rows)
 
 
-def means_table(folder):
+def means_table(folder, ways):
     """A line a budget: each way's mean regret over the tasks where all of them gave a rate."""
     true, beyond = truths(folder, EVERY), beyond_losses(folder)
 
@@ -125,11 +126,11 @@ def means_table(folder):
             ("", [n for n in true if n not in LONG]),
             ("ten times as long, ", [n for n in true if n in LONG]),
         ):
-            means = [[mean(name, way, budget) for way in WAYS] for name in names]
+            means = [[mean(name, way, budget) for way in ways] for name in names]
             whole = [row for row in means if None not in row]
             if whole:
                 rows.append([f"{budget:g} ({which}{len(whole)} tasks)", *map(_percent, np.mean(whole, axis=0))])
-    return markdown_table(["budget", *WAYS], rows)
+    return markdown_table(["budget", *ways], rows)
 
 
 def blocks(folder):
@@ -144,5 +145,6 @@ def blocks(folder):
         "finder-tune-peers": table(
             folder, peers, [f"{way}, {budget:g}" for way, budget in peers],
         ),
-        "finder-tune-means": means_table(folder),
+        "finder-tune-means": means_table(folder, WAYS),
+        "finder-tune-curve": means_table(folder, ("tune", "no-curve")),
     }  # fmt: skip

@@ -38,6 +38,17 @@ def compare_schedules(records: Sequence[Record], by: Score = ACCURACY) -> List[P
     return holm([compare_paired(f"{a} − {b}", arms[a], arms[b]) for i, a in enumerate(names) for b in names[i + 1 :]])
 
 
+def ranking_words(records: Sequence[Record], by: Score = ACCURACY) -> str:
+    """The schedules by the mean of their best rates, the best first, and which of them can be told apart."""
+    arms = {name: list(finite(values).values()) for name, values in at_best_rate(records, by).items()}
+    names = sorted((n for n in arms if arms[n]), key=lambda name: -by.sign * float(np.mean(arms[name])))
+    tests = compare_schedules(records, by)
+    told_apart = [f"{test.name.replace(' − ', ' beats ')}" for test in tests if test.p_corrected < 0.05]
+    pairs = "1 pair is" if len(tests) == 1 else f"{len(tests)} pairs is"
+    resolved = "; ".join(told_apart) or f"none of {pairs} resolved"
+    return f"means, the best first: {', '.join(names)}; {resolved}"
+
+
 def finite(values: Dict[int, float]) -> Dict[int, float]:
     """Seed → number, of those that are finite."""
     return {seed: value for seed, value in values.items() if np.isfinite(value)}

@@ -125,27 +125,23 @@ def gap(record: Record, epochs: int) -> float:
 
 
 def roughness(record: Record, skip: float) -> float:
-    """Deviation of the test accuracy's change from one epoch to the next, after a share ``skip`` of the epochs.
+    """How unevenly the test accuracy moves: the deviation of its changes from one epoch to the next.
 
-    NaN where fewer than two changes are left.
+    r = √(Σ(dₜ − d̄)² / (n − 1)) over the n changes dₜ = aₜ₊₁ − aₜ that are left after a share ``skip`` of the epochs;
+    NaN for fewer than two.
     """
     values = np.array(record.history["test_acc"])
     changes = np.diff(values[int(skip * len(values)) :])
     return float(np.std(changes, ddof=1)) if len(changes) > 1 else float("nan")
 
 
-def stall(record: Record) -> float:
-    """By how much more the training accuracy gained than the test accuracy, last quarter against the one before; NaN
-    for fewer than four epochs."""
-    quarter = record.epochs // 4
+def late_gain(record: Record, name: str) -> float:
+    """What a list of the history gained in the last quarter of the epochs, against the quarter before; NaN for fewer
+    than four epochs."""
+    quarter, values = record.epochs // 4, record.history[name]
     if quarter == 0:
         return float("nan")
-
-    def gain(name: str) -> float:
-        values = record.history[name]
-        return float(np.mean(values[-quarter:]) - np.mean(values[-2 * quarter : -quarter]))
-
-    return gain("train_acc") - gain("test_acc")
+    return float(np.mean(values[-quarter:]) - np.mean(values[-2 * quarter : -quarter]))
 
 
 def least_loss_epoch(record: Record) -> float:

@@ -68,12 +68,14 @@ class PairedTest:
         difference: first less second, its mean and interval.
         p: two-sided, of Student's paired test; 1 where fewer than two pairs are known.
         p_corrected: after Holm's correction over the family that was tested together.
+        differences: what was tested.
     """
 
     name: str
     difference: Interval
     p: float
     p_corrected: float = math.nan
+    differences: Sequence[float] = ()
 
 
 def compare_paired(name: str, first: Dict[int, float], second: Dict[int, float]) -> PairedTest:
@@ -96,7 +98,7 @@ def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
         p = min(1.0, 2 * 0.5 ** len(numbers)) if numbers[0] else 1.0
     else:
         p = float(stats.ttest_1samp(numbers, 0.0).pvalue)
-    return PairedTest(name, mean_interval(numbers), p)
+    return PairedTest(name, mean_interval(numbers), p, differences=tuple(numbers.tolist()))
 
 
 def _equal(numbers: np.ndarray) -> bool:

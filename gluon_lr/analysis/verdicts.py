@@ -30,7 +30,9 @@ class Claim:
         delta: δ, the difference that would matter; None where none was fixed.
         why: the reason for δ.
         denies: the claim is that there is *no* gain: it holds where the gain is shown to be less than δ.
-        chosen_of: of how many sets of differences these are the least favourable: see :func:`against_every`.
+        chosen_of: of how many sets of differences these are the least favourable: see :func:`all_of`.
+        rival: the one that is hardest to beat, of several: see :func:`against_every`.
+        trained: seeds that were trained, where collapsed trainings left some out; None where all gave a difference.
     """
 
     text: str
@@ -40,22 +42,50 @@ class Claim:
     why: str = ""
     denies: bool = False
     chosen_of: int = 1
+    rival: str = ""
+    trained: Optional[int] = None
+
+
+def all_of(
+    text: str, measure: str, parts: Mapping[str, Sequence[float]], delta: Optional[float] = None, why: str = ""
+) -> Claim:
+    """A claim that holds only where each of its parts does.
+
+    The part with the least favourable test decides: the greatest of the p-values is the claim's (an intersection–union
+    test, which needs no correction). Where that part speaks against the claim, it was chosen as the worst of k, and its
+    p-value is multiplied by k.
+
+    Args:
+        text, measure, delta, why: as of a :class:`Claim`.
+        parts: name → differences over seeds, positive where the part holds.
+
+    Source: Berger (1982), Multiparameter hypothesis testing and acceptance sampling.
+
+    Example:
+        >>> parts = {"the rise": [3.0, 3.1, 2.9], "0.5 less what follows": [0.3, 0.0, 0.5]}
+        >>> all_of("it rises, then stays", "gain", parts).measure
+        'gain; what decides is 0.5 less what follows'
+    """
+
+    def favour(name: str) -> float:
+        test = compare_differences(name, parts[name])
+        return -math.inf if test.difference.n < 2 else math.copysign(1 - test.p, test.difference.mean)
+
+    if not parts:
+        return Claim(text, measure, [], delta, why)
+    hardest = min(parts, key=favour)
+    found = f"{measure}; what decides is {hardest}"
+    return Claim(text, found, parts[hardest], delta, why, chosen_of=len(parts))
 
 
 def against_every(
     text: str, measure: str, rivals: Mapping[str, Sequence[float]], delta: Optional[float] = None, why: str = ""
 ) -> Claim:
-    """A claim to be the best of all: it holds only where each rival is beaten.
-
-    The rival with the least favourable test decides: the greatest of the p-values is the claim's (an intersection–union
-    test, which needs no correction). Where that rival is better, it was chosen as the worst of k, and its p-value is
-    multiplied by k.
+    """A claim to be the best of all: it holds only where each rival is beaten, as :func:`all_of`.
 
     Args:
         text, measure, delta, why: as of a :class:`Claim`.
         rivals: name → differences over common seeds, positive where the claim holds.
-
-    Source: Berger (1982), Multiparameter hypothesis testing and acceptance sampling.
 
     Example:
         >>> claim = against_every("A is best", "accuracy", {"B": [3.0, 3.1, 2.9], "C": [0.1, -0.1, 0.2]})
@@ -64,16 +94,11 @@ def against_every(
         >>> judge([claim])[0].verdict
         'not resolved at 3 seeds; about 44 would resolve it'
     """
-
-    def favour(name: str) -> float:
-        test = compare_differences(name, rivals[name])
-        return -math.inf if test.difference.n < 2 else math.copysign(1 - test.p, test.difference.mean)
-
+    claim = all_of(text, measure, rivals, delta, why)
     if not rivals:
-        return Claim(text, measure, [], delta, why)
-    hardest = min(rivals, key=favour)
-    found = f"{measure}; its hardest rival is {hardest}"
-    return Claim(text, found, rivals[hardest], delta, why, chosen_of=len(rivals))
+        return claim
+    rival = claim.measure.rpartition("; what decides is ")[2]
+    return replace(claim, measure=f"{measure}; its hardest rival is {rival}", rival=rival)
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,7 @@ class Verdict:
         test: of its differences against 0; p after Holm's correction over the claims that were judged together.
         p_equivalent: of the test that the difference is smaller than δ, corrected likewise; NaN where there is no δ.
         verdict: *supported*, *refuted*, *no difference larger than δ*, or *not resolved at n seeds*, with about how
-            many would resolve it.
+            many would resolve it, if as many of them collapse.
     """
 
     claim: Claim
@@ -128,12 +153,21 @@ def _verdict(claim: Claim, test: PairedTest, p_small: float, family: int) -> Ver
     if significant:
         text = "supported" if (gain.mean > 0) != claim.denies else "refuted"
     elif shown_small:
-        text = "supported" if claim.denies else f"no difference larger than {claim.delta:g}"
+        beside = f" from {claim.rival}" if claim.rival else ""
+        text = "supported" if claim.denies else f"no difference larger than {claim.delta:g}{beside}"
     else:
-        needed = _seeds_needed(claim, family)
-        text = f"not resolved at {count_seeds(gain.n)}"
-        text += f"; about {needed} would resolve it" if needed and needed > gain.n else ""
+        text = _unresolved(claim, gain.n, family)
     return Verdict(claim, test, p_small, text)
+
+
+def _unresolved(claim: Claim, n: int, family: int) -> str:
+    """That the seeds do not resolve a claim, and about how many would, those included whose trainings collapse."""
+    some_collapsed = claim.trained is not None and claim.trained > n > 0
+    text = f"not resolved at {n} of {claim.trained} seeds" if some_collapsed else f"not resolved at {count_seeds(n)}"
+    needed = _seeds_needed(claim, family)
+    if not needed or needed <= n:
+        return text
+    return f"{text}; about {math.ceil(needed * claim.trained / n) if some_collapsed else needed} would resolve it"
 
 
 def _test(claim: Claim) -> PairedTest:

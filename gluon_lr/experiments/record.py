@@ -54,6 +54,11 @@ class Record:
         limit = self.spec["limit"]
         return f"{self.data.get('edition', '?')}" + ("" if limit is None else f" (quick: {limit} images)")
 
+    @property
+    def made_by(self) -> str:
+        """The version of gluon_lr that trained; 1.0.0 did not write its own down."""
+        return str(self.environment.get("gluon_lr", "1.0.0"))
+
     def last(self, name: str) -> float:
         """The last epoch's value of a history list; NaN before the first."""
         return self.history[name][-1] if self.history.get(name) else math.nan

@@ -181,6 +181,8 @@ class LRFinderResult(List[Tuple[float, float]]):
         ax.scatter(lrs, losses, s=12, label="loss")
         ax.plot(lrs, self.smoothed, color="#D55E00", lw=1.5, label="smoothed")
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}".replace("e-0", "e-")))  # 1e-5, not 10⁻⁵
+        ax.xaxis.set_minor_formatter(NullFormatter())
         if min(losses) > 0:
             ax.set_yscale("log")
             ax.set_ylim(0.8 * min(losses), 4 * losses[0])

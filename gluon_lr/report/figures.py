@@ -137,10 +137,13 @@ def draw_mean(
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)
 
 
-def draw_beside(records: Sequence[Record], quantity: str, label: str, beside: str = "constant") -> Any:
-    """A panel a schedule, each over the run ``beside``, which is grey in all of them."""
+def draw_beside(
+    records: Sequence[Record], quantity: str, label: str, counterparts: Optional[Mapping[str, str]] = None
+) -> Any:
+    """A panel a schedule, each over its counterpart in grey: by default the run ``constant`` for all of them."""
     groups = by_run(records)
-    styles, shown = looks(groups), [name for name in groups if name != beside]
+    beside = counterparts or {name: "constant" for name in groups if name != "constant"}
+    styles, shown = looks(groups), [name for name in groups if name in beside]
     columns = min(4, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
     figure, axes = new_figure(rows, columns, width=2.6 * columns + 0.4, height=2.1, sharex=True, sharey=True)
@@ -148,17 +151,22 @@ def draw_beside(records: Sequence[Record], quantity: str, label: str, beside: st
         if i >= len(shown):
             ax.set_axis_off()
             continue
-        if beside in groups:
-            draw_mean(ax, groups[beside], quantity, beside, color="0.6", marker="", linestyle="-")
-        draw_mean(ax, groups[shown[i]], quantity, shown[i], **styles[shown[i]])
-        ax.set_title(shown[i], fontsize=9)
+        name, other = shown[i], beside[shown[i]]
+        if other in groups:
+            draw_mean(ax, groups[other], quantity, other, color="0.6", marker="", linestyle="-")
+        draw_mean(ax, groups[name], quantity, name, **styles[name])
+        ax.set_title(f"{name}, grey: {other}" if counterparts else name, fontsize=8 if counterparts else 9)
         ax.tick_params(labelsize=8, labelbottom=i + columns >= len(shown))
         ax.grid(alpha=0.3)
         if i + columns >= len(shown):
             ax.set_xlabel("epoch", fontsize=9)
         if i % columns == 0:
             ax.set_ylabel(label, fontsize=9)
-    figure.suptitle(f"grey: {beside}" if beside in groups else "", fontsize=9)
+        if quantity == "lr_mean":
+            ax.set_yscale("log")
+            plain_ticks(ax.yaxis)
+    if not counterparts and "constant" in groups:
+        figure.suptitle("grey: constant", fontsize=9)
     return figure
 
 

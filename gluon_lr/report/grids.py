@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 
 from ..analysis.measures import ACCURACY, Score, best_epoch, score
-from ..analysis.selection import cells, scores
+from ..analysis.selection import Cell, cells, scores
 from ..experiments.record import Record
 from .figures import family, looks, new_figure, plain_ticks
 
@@ -15,8 +15,9 @@ from .figures import family, looks, new_figure, plain_ticks
 def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "", by: Score = ACCURACY) -> Any:
     """What trainings are judged by against the rate: a line a schedule through its seeds' means, a dot a seed.
 
-    The default is test accuracy after the best epoch. Where only one rate was tried there is nothing to draw against
-    it, and the schedules stand side by side.
+    Rates at which trainings collapsed have a cross at the bottom; those trainings stay out of the mean. The default is
+    test accuracy after the best epoch. Where only one rate was tried there is nothing to draw against it, and the
+    schedules stand side by side.
     """
     shown = {name: rates for name, rates in cells(records).items() if not only or name in only}
     styles = looks(shown)
@@ -25,12 +26,19 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     if len(tried) == 1:
         return _draw_side_by_side({name: scores(rates[tried[0]], by) for name, rates in shown.items()}, label, title)
     figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
+    some_collapsed = False
     for name, rates in shown.items():
         style = styles[name]
-        means = [np.mean(list(scores(cell, by).values())) for cell in rates.values()]
+        uncollapsed = {rate: uncollapsed_scores(cell, by) for rate, cell in rates.items()}
+        means = [np.mean(values) if values else np.nan for values in uncollapsed.values()]
         ax.plot(list(rates), means, label=name, ms=6, lw=1.5, **style)
-        for rate, cell in rates.items():
-            ax.plot([rate] * len(cell), list(scores(cell, by).values()), ".", color=style["color"], alpha=0.4, ms=4)
+        for rate, values in uncollapsed.items():
+            ax.plot([rate] * len(values), values, ".", color=style["color"], alpha=0.4, ms=4)
+            if len(values) < len(rates[rate]):
+                ax.plot([rate], [0.03], "x", color=style["color"], ms=6, transform=ax.get_xaxis_transform())
+                some_collapsed = True
+    if some_collapsed:
+        ax.plot([], [], "x", color="0.4", ms=6, label="some collapsed\n(not in the mean)")
     ax.set_xscale("log")
     # Within two decades powers of ten say too little.
     plain_ticks(ax.xaxis, tried if tried and tried[-1] < 100 * tried[0] else None)
@@ -40,6 +48,11 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     ax.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def uncollapsed_scores(cell: Cell, by: Score) -> List[float]:
+    """The numbers of a cell's trainings that did not collapse."""
+    return list(scores({seed: r for seed, r in cell.items() if r.status != "collapsed"}, by).values())
 
 
 def _draw_side_by_side(by_schedule: Dict[str, Dict[int, float]], label: str, title: str) -> Any:
@@ -91,8 +104,9 @@ def draw_map(records: Sequence[Record]) -> Any:
         plain_ticks(ax.yaxis)
         ax.set_title(name, fontsize=9)
         ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.tick_params(labelbottom=True)  # also above a panel that is off
         ax.grid(alpha=0.3)
-    figure.supxlabel("best epoch (by validation accuracy)", fontsize=9)
+    figure.supxlabel("best epoch by validation accuracy (a seed beside another around each)", fontsize=9)
     figure.supylabel("mean learning rate of that epoch", fontsize=9)
     if drawn is not None:
         figure.colorbar(drawn, ax=list(axes.flat), label="test accuracy after it")

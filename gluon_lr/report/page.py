@@ -14,8 +14,8 @@ from .tables import Table, results_csv
 
 CHOOSE = "Which schedule suits your case: the page docs/guides/which-schedule.md answers from all studies."
 BANDS = (
-    "In the pictures a line is the mean over the trainings that did not collapse, and the band around it runs from the "
-    "least to the greatest of them."
+    "In the pictures of curves a line is the mean over the trainings that did not collapse, and the band around it "
+    "runs from the least to the greatest of them, where there are several."
 )
 QUICK_MARK = "QUICK RUN: a slice of the data, few epochs; not comparable with the published figures"
 
@@ -86,17 +86,13 @@ def write_report(
     """
     write_text(folder / "results.csv", results_csv(records))
     failures = [f"{r.path.name if r.path else ''}: {r.error}" for r in records if r.status == "failed"]
-    drawn = [BANDS] if any(section.pictures for section in sections) else []
-    last = Section("Notes", [*notes, *drawn, CHOOSE, *made_by(records), *environments(records), *failures])
+    last = Section("Notes", [*notes, CHOOSE, *made_by(records), *environments(records), *failures])
     return write_page(folder / "report.html", title, [*sections, last], QUICK_MARK if quick else "")
 
 
 def made_by(records: Sequence[Record]) -> List[str]:
-    """Which versions made the records, where there are several: a table of them mixes what rounds differently.
-
-    gluon_lr 1.0.0 did not write its own version down.
-    """
-    counts = Counter(record.environment.get("gluon_lr", "1.0.0") for record in records if record.environment)
+    """Which versions made the records, where there are several: a table of them mixes what rounds differently."""
+    counts = Counter(record.made_by for record in records if record.environment)
     if len(counts) < 2:
         return []
     listed = ", ".join(f"{count} by {version}" for version, count in sorted(counts.items()))
@@ -107,7 +103,7 @@ def environments(records: Sequence[Record]) -> List[str]:
     """One line a distinct machine and set of versions that the records were made with."""
     lines = {
         "{processor}, {cores} cores, {threads} thread a run, {context}, Python {python}, MXNet {mxnet}, "
-        "NumPy {numpy}, gluon_lr {gluon_lr}".format(**{"gluon_lr": "1.0.0", **record.environment})
+        "NumPy {numpy}, gluon_lr {gluon_lr}".format(**{**record.environment, "gluon_lr": record.made_by})
         for record in records
         if record.environment
     }

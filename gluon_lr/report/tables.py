@@ -11,7 +11,7 @@ import numpy as np
 
 from ..analysis.comparisons import compare_collapses, compare_runs, compare_schedules, finite
 from ..analysis.measures import ACCURACY, Score
-from ..analysis.power import power_of_equivalence, smallest_shown
+from ..analysis.power import power_of_equivalence, seeds_for_difference, smallest_shown
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
 from ..analysis.statistics import PairedTest, count_seeds, mean_interval
 from ..analysis.verdicts import KINDS, Claim, Verdict
@@ -28,6 +28,9 @@ COLUMNS = (
     "test_acc",
     "seconds",
     "dataset_edition",
+    "gluon_lr",
+    "commit",
+    "processor",
 )
 
 
@@ -67,7 +70,8 @@ def results_csv(records: Iterable[Record]) -> str:
         numbers = [f"{record.last(name):.6f}" for name in ("train_loss", "train_acc", "test_acc")]
         writer.writerow(
             [spec["run"], spec["reading"], spec["seed"], record.status, record.epochs, *numbers,
-             f"{record.seconds:.1f}", record.edition]
+             f"{record.seconds:.1f}", record.edition, record.made_by, record.environment.get("commit", ""),
+             record.environment.get("processor", "")]
         )  # fmt: skip
     return stream.getvalue()
 
@@ -129,6 +133,8 @@ def _test_rows(tests: Sequence[PairedTest], larger_is_better: bool = True) -> Li
             verdict = "better" if (gain.mean > 0) == larger_is_better else "worse"
         else:
             verdict = f"not resolved at {count_seeds(gain.n)}"
+            needed = seeds_for_difference(test.differences, 0.05 / len(tests))
+            verdict += f"; about {needed} would resolve it" if needed and needed > gain.n else ""
         measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
         rows.append([test.name, measured, f"{test.p_corrected:.3g}", verdict])
     return rows
@@ -146,7 +152,12 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
         p = f"{verdict.test.p_corrected:.3g}"
         rows.append([claim.text, claim.measure, measured, p, small, verdict.verdict])
     columns = [
-        *("claim", "measured as (positive supports)", "mean (95 % interval)", "p (Holm)"),
+        *(
+            "claim",
+            "measured as (above 0 supports it, or below δ where it says so)",
+            "mean (95 % interval)",
+            "p (Holm)",
+        ),
         *("δ: p of the test for a difference below δ (Holm)", "verdict"),
     ]
     return Table(caption, columns, rows)
@@ -172,18 +183,29 @@ def verdict_words(verdicts: Sequence[Verdict], of: str = "") -> str:
 
 
 def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:
-    """A line a claim: what that many seeds can show, if the differences spread as these do."""
+    """A line a claim: what that many seeds can show, if the differences spread as these do and as many collapse."""
     rows = []
     for claim in claims:
         numbers = np.asarray(list(claim.differences), float)
         if len(numbers) < 2 or claim.delta is None or np.ptp(numbers) == 0:
             continue
+        pairs = max(2, round(seeds * len(numbers) / (claim.trained or len(numbers))))
         deviation, level = float(numbers.std(ddof=1)), 0.05 / len(claims)
-        chance = power_of_equivalence(0.0, deviation, seeds, claim.delta, level)
-        least = smallest_shown(deviation, seeds, level)
-        rows.append([claim.text, f"{deviation:.4f}", f"{least:.4f}", f"{claim.delta:g}: {claim.why}", f"{chance:.0%}"])
+        chance = power_of_equivalence(0.0, deviation, pairs, claim.delta, level)
+        least = smallest_shown(deviation, pairs, level)
+        rows.append(
+            [
+                claim.text,
+                f"{deviation:.4f}",
+                str(pairs),
+                f"{least:.4f}",
+                f"{claim.delta:g}: {claim.why}",
+                f"{chance:.0%}",
+            ]
+        )
     columns = [
-        "claim", "deviation of the differences", f"least difference that {seeds} seeds show four times out of five",
+        "claim", "deviation of the differences", f"pairs that survive of {seeds}",
+        "least difference that they show four times out of five",
         "δ, and why", "chance to show that there is no such difference, where there is none",
     ]  # fmt: skip
     return Table(caption, columns, rows)

@@ -9,10 +9,10 @@ from gluon_lr.analysis.measures import (
     best_share,
     gap,
     last_mean,
+    late_gain,
     least_loss_epoch,
     mean_drop,
     score_of,
-    stall,
 )
 from gluon_lr.errors import UsageError
 from gluon_lr.experiments.record import Record
@@ -44,11 +44,11 @@ def test_means_are_of_the_last_epochs():
     assert gap(record(train_acc=[0.5], test_acc=[0.75]), 1) == -0.25
 
 
-def test_tests_stall_where_the_training_gains_more_in_the_last_quarter():
-    train = [0.0, 0.0, 0.0, 0.0, 0.4, 0.6, 0.8, 1.0]  # quarters of two epochs: the last gains 0.4 on the one before
-    tests = [0.9, 0.9, 0.9, 0.9, 0.2, 0.4, 0.3, 0.5]  # … and here 0.1
-    assert stall(record(train_acc=train, test_acc=tests)) == pytest.approx(0.3)
-    assert stall(record(train_acc=tests, test_acc=train)) == pytest.approx(-0.3)
+def test_a_late_gain_is_that_of_the_last_quarter_on_the_one_before():
+    values = [0.0, 0.0, 0.0, 0.0, 0.4, 0.6, 0.8, 1.0]  # quarters of two epochs
+    assert late_gain(record(test_acc=values), "test_acc") == pytest.approx(0.4)
+    assert late_gain(record(test_acc=values[::-1]), "test_acc") == 0.0
+    assert math.isnan(late_gain(record(test_acc=values[:3]), "test_acc"))
 
 
 def test_over_fitting_begins_at_the_least_test_loss():

@@ -10,7 +10,8 @@ from scipy import stats
 
 from gluon_lr.analysis.power import power_of_difference, power_of_equivalence, seeds_for_difference, smallest_shown
 from gluon_lr.analysis.statistics import compare_differences, p_equivalent
-from gluon_lr.analysis.verdicts import Claim, against_every, judge
+from gluon_lr.analysis.verdicts import Claim, against_every, all_of, judge
+from gluon_lr.report.tables import power_table
 
 CLEAR = [1.0, 1.1, 0.9, 1.05]
 CLEARER = [2.0, 2.01, 1.99, 2.0]
@@ -126,3 +127,38 @@ def test_the_best_of_several_was_chosen_where_none_is_said_to_be_best():
 def test_a_verdict_prints_as_a_sentence():
     verdict = judge([Claim("A is better", "accuracy, A less B", [1.0, 1.1, 0.9])])[0]
     assert str(verdict) == "A is better: supported (accuracy, A less B: +1)"
+
+
+def test_no_difference_from_the_hardest_rival_names_it():
+    close = [0.001, -0.002, 0.002, 0.0]
+    rivals = {"b": CLEARER, "c": close}
+    assert judge([against_every("best", "score", rivals, 0.1)])[0].verdict == "no difference larger than 0.1 from c"
+    assert judge([Claim("a − c", "score", close, 0.1)])[0].verdict == "no difference larger than 0.1"
+
+
+def test_a_claim_of_parts_holds_where_all_of_them_do_and_fails_with_one():
+    def kind(**parts):
+        return judge([all_of("both", "gain", parts)])[0].kind
+
+    assert kind(first=CLEAR, second=CLEARER) == "supported"
+    assert kind(first=CLEAR, second=NOTHING) == "not resolved"
+    assert kind(first=CLEAR, second=[-x for x in CLEARER]) == "refuted"
+
+
+def test_the_seeds_that_would_resolve_it_include_those_that_collapse():
+    claim = Claim("better", "score", [0.3, -0.1, 0.2, 0.1])
+    whole, half = (judge([c])[0].verdict for c in (claim, replace(claim, trained=8)))
+    number = re.compile(r"about (\d+) would")
+    assert whole.startswith("not resolved at 4 seeds;")
+    assert half.startswith("not resolved at 4 of 8 seeds;")
+    assert int(number.search(half).group(1)) == 2 * int(number.search(whole).group(1))
+
+
+def test_power_counts_the_pairs_that_survive():
+    claim = Claim("better", "score", NOTHING, 0.5, "half")
+    whole, half = (power_table([c], 20, "").rows[0] for c in (claim, replace(claim, trained=8)))
+    assert (whole[2], half[2]) == ("20", "10")
+    deviation = float(np.std(NOTHING, ddof=1))
+    for row, pairs in ((whole, 20), (half, 10)):
+        assert row[3] == f"{smallest_shown(deviation, pairs, 0.05):.4f}"
+        assert row[5] == f"{power_of_equivalence(0.0, deviation, pairs, 0.5, 0.05):.0%}"

@@ -62,7 +62,7 @@ def test_the_index_of_the_evidence_counts_its_records():
     assert set(rows) == {folder.as_posix() for folder in folders}
     for folder, (trainings, versions, hours) in rows.items():
         records = Store(ROOT / "chapter_runs" / folder).records()
-        made_by = {record.environment.get("gluon_lr", "1.0.0") for record in records}
+        made_by = {record.made_by for record in records}
         assert (int(trainings), set(re.findall(r"\d+\.\d+\.\d+", versions))) == (len(records), made_by), folder
         assert hours == f"{sum(record.seconds for record in records) / 2 / 3600:.1f}", folder
 

@@ -20,10 +20,11 @@ from gluon_lr.studies.chapter.answer import (
     own_and_committed,
     same_bits,
 )
+from gluon_lr.studies.chapter.blocks import collapses_block
 from gluon_lr.studies.chapter.claims import ramped_claim
 from gluon_lr.studies.chapter.experiment import chapter_scheduler, specifications, trained_scheduler
 from gluon_lr.studies.chapter.published import select
-from gluon_lr.studies.chapter.report import claims_left_out, collapses_block, write_report
+from gluon_lr.studies.chapter.report import claims_left_out, write_report
 
 
 @pytest.fixture(scope="module")

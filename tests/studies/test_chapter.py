@@ -15,6 +15,7 @@ from conftest import ROOT, run_module
 
 from gluon_lr.analysis.statistics import compare_paired, holm, mean_interval, prediction_interval
 from gluon_lr.analysis.verdicts import KINDS, Claim, judge
+from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.blocks import block, with_block
 from gluon_lr.report.tables import COLUMNS, results_csv
@@ -140,8 +141,27 @@ def test_every_claim_gets_a_verdict():
     assert len(verdicts) == 8
     for verdict in verdicts:
         assert verdict.kind in KINDS
-        assert verdict.claim.delta > 0
-        assert verdict.claim.why
+        assert verdict.claim.trained == len({record.spec["seed"] for record in records})
+        if "stalls" not in verdict.claim.text:  # of two parts, one of which has δ in it
+            assert verdict.claim.delta > 0
+            assert verdict.claim.why
+
+
+def test_a_constant_rate_stalls_only_if_training_gains_and_tests_do_not():
+    def verdict(train, test):
+        records = []
+        for seed in range(6):
+            little = 1e-4 * seed
+            history = {"train_loss": [1.0] * 8, "train_acc": [0.5] * 6 + [0.5 + train + little] * 2,
+                       "test_acc": [0.5] * 6 + [0.5 + test - little] * 2}  # fmt: skip
+            spec = {"run": "constant", "seed": seed, "reading": "as-printed"}
+            records.append(Record(spec, "finished", history, {}, {}, 1.0))
+        found = next(v for v in judge(claims(records)) if "stalls" in v.claim.text)
+        return found.kind, found.claim.measure.rpartition("decides is ")[2]
+
+    assert verdict(0.05, 0.0) == ("supported", "0.005 less that of test accuracy")
+    assert verdict(0.05, 0.04)[0] == "refuted", "both rise"
+    assert verdict(-0.05, -0.2) == ("refuted", "that of training accuracy"), "neither"
 
 
 def test_intervals_are_students():

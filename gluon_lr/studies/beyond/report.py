@@ -8,8 +8,8 @@ from typing import Sequence
 from ...analysis.comparisons import compare_runs
 from ...analysis.selection import read_comparable
 from ...experiments.record import Record
-from ...report.figures import draw_training, save_figures
-from ...report.page import Section
+from ...report.figures import draw_beside, draw_training, save_figures
+from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import arms_table, paired_table
 from .claims import PAIRS
@@ -22,6 +22,7 @@ NOTES = (
     "where the test loss does not fall by 2 % from one epoch to the next. It watches the test set, as a user's "
     "validation set would be watched. AutoLRS: stages of two, then four epochs, ten trials each between 0.01 and 1; "
     "its seconds contain its trials. Adaptive momentum and the two decays keep the constant rate.",
+    BANDS,
 )
 
 
@@ -32,10 +33,19 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     records.sort(key=lambda r: (RUNS.index(r.spec["run"]), r.spec["seed"]))
     title = "Beyond the rate: LeNet on Fashion-MNIST"
     finished = any(r.status == "finished" for r in records)
+    beside = draw_beside(records, "test_acc", "test accuracy", dict(PAIRS)) if finished else None
     curves = {"training": draw_training(records, title)} if finished else {}
     sections = [
-        Section("What was found", [found_words(records)], pictures=save_figures(curves, folder, quick)),
-        Section("Every arm", tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")]),
+        Section(
+            "What was found",
+            [found_words(records)],
+            pictures=save_figures({"beside": beside} if finished else {}, folder, quick),
+        ),
+        Section(
+            "Every arm",
+            tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
+            pictures=save_figures(curves, folder, quick),
+        ),
         Section("Beside its counterpart", tables=[paired_table(records, PAIRS, "test_acc", larger_is_better=True)]),
     ]
     return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)

@@ -13,19 +13,18 @@ from ..command import command
 from ..options import Options
 from ..study import Study
 from .answer import EVIDENCE, answer_table, answer_words, own_and_committed
-from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
-from .published import results_table
-from .report import (
+from .blocks import (
     claims_block,
-    claims_table,
     collapses_block,
     earlier_block,
     outside_block,
     power_block,
     readings_block,
     results_block,
-    write_report,
 )
+from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, READINGS, RUNS, build, specifications
+from .published import results_table
+from .report import claims_table, write_report
 from .variation import RATE, Variation, own_schedule
 
 

@@ -67,6 +67,31 @@ def results_table(records: Sequence[Record], reading: str = "as-printed") -> Tab
     return Table(f"Reading: {reading}", columns, rows)
 
 
+def count_within(records: Sequence[Record]) -> Tuple[int, int]:
+    """How many published figures lie within the range of these trainings of one reading, and of how many there is a
+    range: two trainings that did not collapse."""
+    inside = figures = 0
+    for run, group in by_run(records).items():
+        finished = [r for r in group if r.status == "finished"]
+        if run not in PUBLISHED or len(finished) < 2:
+            continue
+        for (quantity, _), published in zip(QUANTITIES, PUBLISHED[run]):
+            values = [r.last(quantity) for r in finished]
+            figures += 1
+            inside += min(values) <= published <= max(values)
+    return inside, figures
+
+
+def earlier_words(records: Sequence[Record], earlier: Sequence[Record], reading: str, version: str) -> str:
+    """How many published figures lie within the range of the earlier draw, of the same seeds now, and of both."""
+    earlier = [r for r in earlier if r.spec["reading"] == reading]
+    seeds, runs = {r.spec["seed"] for r in earlier}, {r.spec["run"] for r in earlier}
+    now = [r for r in select(records, reading) if r.spec["seed"] in seeds and r.spec["run"] in runs]
+    counts = [count_within(sample) for sample in (earlier, now, [*earlier, *now])]
+    then, today, both = (f"{inside} of {figures}" for inside, figures in counts)
+    return f"Within the range: {then} figures by {version}, {today} now, {both} of both together."
+
+
 def earlier_table(records: Sequence[Record], earlier: Sequence[Record], reading: str, version: str) -> Table:
     """A line a published figure: the same seeds in a reading, by an earlier version that rounds otherwise and by ours.
 
@@ -175,30 +200,35 @@ def draw_finals(records: Sequence[Record]) -> Any:
     """A panel a published figure: every training's as a dot, a line a reading; the published one across all of them."""
     readings = [reading for reading in READINGS if select(records, reading)]
     groups = {reading: by_run(select(records, reading)) for reading in readings}
-    figure, axes = new_figure(len(RUNS), len(QUANTITIES), width=11, height=0.42 * len(readings) + 0.75)
+    figure, axes = new_figure(len(RUNS), len(QUANTITIES), width=11, height=0.36 * len(readings) + 0.6)
     for row, run in zip(axes, RUNS):
-        of_run = [reading for reading in readings if run in groups[reading]]
+        of_run = [
+            reading for reading in readings if any(r.spec["reading"] == reading for r in groups[reading].get(run, []))
+        ]
+        names = [_with_collapses(reading, groups[reading][run]) for reading in of_run]
         for ax, (quantity, label), published in zip(row, QUANTITIES, PUBLISHED[run]):
             for y, reading in enumerate(of_run):
-                group = groups[reading][run]
-                _draw_row(ax, y, [r.last(quantity) for r in group if r.status == "finished"], look(run))
-                collapsed, complete = sum(r.status == "collapsed" for r in group), sum(r.complete for r in group)
-                if collapsed:
-                    text = f"{collapsed} of {complete} collapsed"
-                    ax.text(0.99, y - 0.32, text, transform=ax.get_yaxis_transform(), ha="right", fontsize=6.5)
+                finished = [r for r in groups[reading][run] if r.status == "finished"]
+                _draw_row(ax, y, [r.last(quantity) for r in finished], look(run))
             ax.axvline(published, color="red", lw=1.2)
             ax.set_ylim(len(of_run) - 0.4, -0.6)
-            ax.set_yticks(range(len(of_run)), of_run if ax is row[0] else [""] * len(of_run), fontsize=8)
+            ax.set_yticks(range(len(of_run)), names if ax is row[0] else [""] * len(of_run), fontsize=8)
             ax.tick_params(axis="x", labelsize=8)
             ax.locator_params(axis="x", nbins=6)
             ax.grid(alpha=0.3, axis="x")
             ax.set_title(f"{run}: {label}", fontsize=9)
     figure.suptitle(
         "after the last epoch; a dot a training, the line from the least to the greatest, a tick at the mean; "
-        "red: as published",
+        "red: as published\nper update the four without a row are as printed",
         fontsize=10,
     )
     return figure
+
+
+def _with_collapses(reading: str, group: Sequence[Record]) -> str:
+    """A reading's name, and how many of its trainings have no dot because they collapsed."""
+    collapsed = sum(r.status == "collapsed" for r in group)
+    return f"{reading}\n({collapsed} of {sum(r.complete for r in group)} collapsed)" if collapsed else reading
 
 
 def _draw_row(ax: Any, y: int, values: Sequence[float], style: Dict[str, Any]) -> None:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
-from ...analysis.selection import by_run, read_comparable
+from ...analysis.selection import read_comparable
 from ...analysis.verdicts import KINDS, Verdict, judge
 from ...experiments.record import Record
 from ...experiments.store import Store
 from ...report.figures import draw_training, look, new_figure, plain_ticks, save_figures
-from ...report.page import Section
+from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, collapse_table, power_table, unjudged, verdict_table
+from ...report.tables import Table, collapse_table, unjudged, verdict_table
 from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
-from .claims import PUBLISHED, QUANTITIES, claims, ramped_claim
+from .claims import claims, ramped_claim
 from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, trained_scheduler
 from .published import (
     ALL,
+    count_within,
     draw_finals,
     earlier_table,
+    earlier_words,
     likelihood_table,
     likelihoods,
     outside_notes,
@@ -57,7 +59,10 @@ NOTES = (
 )
 
 
-ON_CLAIMS = "Differences over common seeds, Student's test, Holm's correction over the eight claims of a reading."
+ON_CLAIMS = (
+    "Differences over common seeds whose trainings did not collapse, Student's test, Holm's correction over the eight "
+    "claims of a reading. The fourth reading answers one claim, so its p-value is not corrected."
+)
 ON_COLLAPSE = (
     "A collapsed training is an outcome, not a missing value. It has no figure that could be averaged with the others, "
     "so means, intervals and paired differences leave its seed out; here the counts themselves are compared, by "
@@ -67,30 +72,48 @@ ON_COLLAPSE = (
 
 def found_words(records: Sequence[Record]) -> List[str]:
     """What was found, in words: of the published figures, of the readings, of the claims."""
-    words = []
-    for reading in READINGS:
-        inside = figures = 0
-        for run, group in by_run(select(records, reading)).items():
-            finished = [r for r in group if r.status == "finished"]
-            for (quantity, _), published in zip(QUANTITIES, PUBLISHED.get(run, ())):
-                values = [r.last(quantity) for r in finished]
-                figures += len(values) > 1
-                inside += len(values) > 1 and min(values) <= published <= max(values)
-        if figures:
-            words.append(f"{reading}: {inside} of {figures} published figures lie within the range of our trainings")
+    return [text for text in (_figures_words(records), _readings_words(records), _claims_words(records)) if text]
+
+
+def _figures_words(records: Sequence[Record]) -> str:
+    counts = {reading: count_within(select(records, reading)) for reading in READINGS}
+    parts = [f"{inside} of {figures} {reading}" for reading, (inside, figures) in counts.items() if figures]
+    if not parts:
+        return ""
+    return (
+        "The chapter prints three figures for each schedule, of one training each. They lie within the range of our "
+        f"trainings: {', '.join(parts)} (collapsed trainings have no range)."
+    )
+
+
+def _readings_words(records: Sequence[Record]) -> str:
     likely = likelihoods(records)
     base = likely.pop("as-printed", {})
+    clear = []
     for reading, found in likely.items():
-        apart = {run: base[run, ALL] - found[run, ALL] for run, part in found if part == ALL and (run, ALL) in base}
-        clear = [f"{run}'s 10^{power / math.log(10):.0f} times" for run, power in apart.items() if power > math.log(10)]
-        if clear:
-            words.append(f"published figures are likelier as printed than {reading}: {', '.join(clear)}")
+        for run in [run for run, part in found if part == ALL and (run, ALL) in base]:
+            power = (base[run, ALL] - found[run, ALL]) / math.log(10)
+            if power > 1:
+                clear.append(f"those of {run} about 10^{power:.0f} times likelier than {reading}")
+    if not clear:
+        return ""
+    return (
+        "The page's figures fit best to trainings as printed, whose schedules count updates although they are drawn "
+        f"against epochs: {'; '.join(clear)}."
+    )
+
+
+def _claims_words(records: Sequence[Record]) -> str:
+    parts = []
     for reading in READINGS:
         kinds = [verdict.kind for verdict in judged(records, reading) if verdict.test.difference.n > 1]
         if kinds:
             counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds)
-            words.append(f"of {len(kinds)} claims judged {reading}: {counts}")
-    return [". ".join(text[0].upper() + text[1:] for text in words) + "."] if words else []
+            parts.append(f"{reading} {counts}")
+    few = (
+        "A rate of 0.5 is where this net begins to collapse, so trainings differ more by their seed than by schedule. "
+    )
+    return f"{few}Of what the chapter says of its schedules: {'; '.join(parts)}." if parts else ""
 
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
@@ -137,11 +160,12 @@ def draw_readings(records: Sequence[Record]) -> Any:
     for ax, run in zip(axes.flat, RUNS):
         drawn = [rate or math.nan for rate in drawn_rates(run)]
         ax.plot(range(1, EPOCHS + 1), drawn, color="0.6", lw=5, alpha=0.6, label="drawn in the chapter")
-        for reading, (color, dash, marker) in looks.items():
+        for i, (reading, (color, dash, marker)) in enumerate(looks.items()):
             group = [r for r in select(records, reading) if r.spec["run"] == run and r.epochs]
             if group:
                 used = [rate or math.nan for rate in group[0].history["lr_mean"]]  # a rate of 0 has no logarithm
-                style = {"color": color, "ls": dash, "marker": marker, "ms": 3, "markevery": 5}
+                alternating = (2 * i, 8)  # where lines coincide, each one's markers are seen
+                style = {"color": color, "ls": dash, "marker": marker, "ms": 4, "markevery": alternating}
                 style["lw"] = 3.5 if reading == "per-update" else 1.2
                 ax.plot(range(1, len(used) + 1), used, label=reading, zorder=above.get(reading, 4), **style)
         ax.set_yscale("log")
@@ -187,28 +211,31 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     finals = {"finals": draw_finals(records)} if found else {}
     left_out += [line for reading in readings for line in claims_left_out(records, reading)]
     judged_tables = [table for table in (claims_table(records, reading) for reading in readings) if table.rows]
-    several = [reading for reading in readings if _seeds(records, reading) > 1]
+    several = [reading for reading in readings if seeds_of(records, reading) > 1]
+    earlier = earlier_draws(records, folder)
     beside = [
         *(table for table in [likelihood_table(records)] if table.rows),
         *(results_table(records, reading) for reading in several),
-        *_earlier_tables(records, folder),
+        *(table for table, _ in earlier),
     ]
     sections = [
         *(_answer(records, reading, folder, quick) for reading in readings if folder.resolve() != EVIDENCE),
         *([Section("What was found", found, pictures=save_figures(finals, folder))] if found else []),
-        *([Section("Published beside reproduced", tables=beside)] if beside else []),
+        *([Section("Published beside reproduced", [words for _, words in earlier], beside)] if beside else []),
         Section("Four readings of each schedule", READINGS_IN_WORDS, pictures=save_figures(figures, folder, quick)),
         Section("Training", pictures=save_figures(curves, folder, quick)),
         *([Section("The chapter's claims", [ON_CLAIMS], judged_tables)] if judged_tables else []),
     ]
     if several:
-        sections.append(Section("Collapsed trainings", [ON_COLLAPSE], _collapse_tables(records, several)))
+        sections.append(Section("Collapsed trainings", [ON_COLLAPSE], collapse_tables(records, several)))
     notes = NOTES if several else NOTES[:3]  # the others are about statistics of several seeds
     title = "Learning-rate scheduling: the chapter, reproduced"
-    return write_report_page(folder, title, records, sections, [*notes, *outside_notes(records), *left_out], quick)
+    return write_report_page(
+        folder, title, records, sections, [*notes, BANDS, *outside_notes(records), *left_out], quick
+    )
 
 
-def _collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[Table]:
+def collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[Table]:
     """How many trainings collapsed, a table a reading; where warmup could help, another beside the schedule without."""
     tables = [
         collapse_table(select(records, reading), "constant", f"Reading: {reading}")
@@ -236,66 +263,19 @@ def _answer(records: Sequence[Record], reading: str, folder: Path, quick: bool) 
     )
 
 
-def _seeds(records: Sequence[Record], reading: str) -> int:
+def seeds_of(records: Sequence[Record], reading: str) -> int:
     return len({r.spec["seed"] for r in select(records, reading)})
 
 
-def results_block(records: Sequence[Record]) -> str:
-    """Published beside reproduced, as the README shows it."""
-    return results_table(records).markdown()
-
-
-def outside_block(records: Sequence[Record]) -> str:
-    """What was tried for each figure that lies beyond all our trainings, as the docs show it."""
-    return "\n".join(f"- {note}" for note in outside_notes(records)) or "All lie within."
-
-
-def readings_block(records: Sequence[Record]) -> str:
-    """How likely the published figures are in each reading, as the docs show it."""
-    table = likelihood_table(records)
-    return (
-        f"{table.caption}.\n\n{table.markdown()}"
-        if table.rows
-        else "The trainings do not say yet: five are needed of a run in a reading of its own."
-    )
-
-
-def earlier_block(records: Sequence[Record]) -> str:
-    """The same seeds by earlier versions, as the docs show them."""
-    tables = _earlier_tables(records, EVIDENCE)
-    return "\n\n".join(f"**{t.caption}**\n\n{t.markdown()}" for t in tables) or "Kept in the repository only."
-
-
-def _earlier_tables(records: Sequence[Record], folder: Path) -> List[Table]:
-    """A table for each version in ``earlier`` and each reading that it was trained in."""
-    tables = []
+def earlier_draws(records: Sequence[Record], folder: Path) -> List[Tuple[Table, str]]:
+    """A table and a sentence for each version in ``earlier`` and each reading that it was trained in."""
+    found = []
     for path in sorted((folder / "earlier").glob("*")):
         earlier = Store(path).records()
-        readings = {r.spec["reading"] for r in earlier}
-        tables += [earlier_table(records, earlier, r, path.name) for r in READINGS if r in readings]
-    return tables
-
-
-def collapses_block(records: Sequence[Record]) -> str:
-    """How many trainings collapsed in each reading, as the docs show it."""
-    several = [reading for reading in READINGS if _seeds(records, reading) > 1]
-    return "\n\n".join(f"**{t.caption}**\n\n{t.markdown()}" for t in _collapse_tables(records, several))
-
-
-def power_block(records: Sequence[Record]) -> str:
-    """What twenty seeds can show, by the spread of the five that there were when they were planned."""
-    planned = [r for r in select(records, "as-printed") if r.spec["seed"] < 5]
-    return power_table(claims(planned), 20, "What twenty seeds can show").markdown()
-
-
-def claims_block(records: Sequence[Record]) -> str:
-    """The chapter's claims in every reading that has been trained whole, as the docs show them."""
-    tables = [claims_table(records, reading) for reading in READINGS if _whole(records, reading)]
-    lines = [line for reading in READINGS for line in claims_left_out(records, reading) if _whole(records, reading)]
-    return "\n\n".join([*(f"**{table.caption}**\n\n{table.markdown()}" for table in tables), *lines])
-
-
-def _whole(records: Sequence[Record], reading: str) -> bool:
-    """Whether a reading was trained whole, with more than one seed."""
-    runs = 1 if reading == "per-epoch-ramped" else len(RUNS)
-    return len(select(records, reading)) > runs
+        for reading in READINGS:
+            if any(r.spec["reading"] == reading for r in earlier):
+                found.append((
+                    earlier_table(records, earlier, reading, path.name),
+                    earlier_words(records, earlier, reading, path.name),
+                ))  # fmt: skip
+    return found

@@ -6,23 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Sequence
 
+from ...analysis.comparisons import ranking_words
 from ...analysis.measures import ACCURACY, Score
 from ...analysis.selection import best_rate, cells
 from ...experiments.record import Record
 from ...report.figures import draw_training, save_figures
 from ...report.grids import draw_rates
-from ...report.page import Section
+from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import pairs_table, rates_table, schedules_table
 
 
 def draw_best(records: Sequence[Record], by: Score = ACCURACY) -> Any:
     """Loss and accuracy against epochs, each schedule at its best rate by the score."""
-    best = []
-    for name, rates in cells(records).items():
+    best, grid = [], cells(records)
+    for name, rates in grid.items():
         rate = best_rate(rates, by)
         best += [replace(r, spec={**r.spec, "run": name}) for r in rates[rate].values()]
-    return draw_training(best, "Each schedule at its best rate")
+    several = any(len(rates) > 1 for rates in grid.values())
+    return draw_training(best, "Each schedule at its best rate" if several else "Each schedule")
 
 
 def write_report(folder: Path, records: Sequence[Record], by: Score = ACCURACY) -> Path:
@@ -36,5 +38,8 @@ def write_report(folder: Path, records: Sequence[Record], by: Score = ACCURACY) 
             rates_table(records, "Every rate" if by is ACCURACY else f"Every rate, {shown}", by),
             pairs_table(records, "Every two schedules, each at its best rate, paired over seeds", by),
         ]
-        sections.append(Section("Schedules", tables=tables, pictures=save_figures(figures, folder)))
-    return write_report_page(folder, "Schedules compared", records, sections, [])
+        rates, training = save_figures(figures, folder)
+        words = ranking_words(records, by)
+        sections.append(Section("What was found", [f"{words[0].upper()}{words[1:]}."], pictures=[rates]))
+        sections.append(Section("Schedules", tables=tables, pictures=[training]))
+    return write_report_page(folder, "Schedules compared", records, sections, [BANDS])

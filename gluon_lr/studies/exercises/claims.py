@@ -6,8 +6,8 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
-from ...analysis.comparisons import compare_schedules
-from ...analysis.selection import at_best_rate, cells, scores
+from ...analysis.comparisons import ranking_words
+from ...analysis.selection import cells, scores
 from ...experiments.record import Record
 
 QUESTIONS = {
@@ -39,12 +39,7 @@ def answers(records: Sequence[Record]) -> Dict[str, str]:
         if exercise == "fixed-rate":
             found[exercise] = _best_fixed_rate(chosen)
             continue
-        arms = at_best_rate(chosen)
-        names = sorted(arms, key=lambda name: -float(np.mean(list(arms[name].values()))))
-        tests = compare_schedules(chosen)
-        told_apart = [f"{test.name.replace(' − ', ' beats ')}" for test in tests if test.p_corrected < 0.05]
-        resolved = "; ".join(told_apart) or f"none of {len(tests)} pairs is resolved"
-        found[exercise] = f"means, the best first: {', '.join(names)}; {resolved}"
+        found[exercise] = ranking_words(chosen)
         if exercise == "warmup":
             uncollapsed = [
                 n for n, rates in cells(chosen).items() if all(r.status == "finished" for r in rates[0.5].values())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 from ...experiments.record import Record
 from ...report.figures import save_figures
 from ...report.grids import draw_rates
-from ...report.page import Section
+from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import Table, pairs_table, rates_table, schedules_table
 from ..compare.report import draw_best
@@ -21,6 +22,7 @@ NOTES = (
     "best epoch by test accuracy, which flatters every schedule alike; collapsed trainings count as they are.",
     "The exponents' schedule is MXNet's PolyScheduler. After a warmup the cosine is shortened, so that all trainings "
     "are equally long.",
+    BANDS,
 )
 
 
@@ -49,8 +51,11 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     """Write ``results.csv``, the figures and ``report.html`` from the records in ``folder``; the page's path."""
     folder = Path(folder)
     records, left_out = read_all(folder)
-    found = Section("What was found", [f"{QUESTIONS[name]} {answer}." for name, answer in answers(records).items()])
-    sections = [found, *(section(records, name, folder, quick) for name in QUESTIONS if of_exercise(records, name))]
+    sections = [section(records, name, folder, quick) for name in QUESTIONS if of_exercise(records, name)]
+    words = [f"{QUESTIONS[name]} {answer}." for name, answer in answers(records).items()]
+    if sections:
+        found = Section("What was found", words, pictures=sections[0].pictures)
+        sections = [found, replace(sections[0], pictures=()), *sections[1:]]
     title = "The chapter's exercises, worked"
     return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)
 

@@ -29,7 +29,7 @@ NOTES = (
     "One-cycle moves Adam's first momentum as its common implementation does.",
     "The same seed means the same initialization, the same images kept for validation and the same order of batches "
     "in every cell. A training counts at its best epoch by validation accuracy, a schedule at its best rate by the "
-    "same; collapsed trainings count with the accuracy that they have.",
+    "same. In the tables collapsed trainings count with the accuracy that they have.",
 )
 
 

@@ -18,6 +18,8 @@ PUBLISHED: Dict[str, Tuple[float, ...]] = {
     "lr-0.5": (2.6469, 1.9666, 1.6919, 1.3643, 1.4743, 1.366),
     "lr-0.005": (2.605, 1.8621, 1.6316, 1.6295, 1.4019, 1.2919),
 }
+# The least difference that would matter (δ), and why; fixed when there were three seeds, before others.
+LOSS = (0.05, "a tenth of what the loss at 0.05 falls by after the first hundred updates")
 
 
 def claims(records: Sequence[Record]) -> List[Claim]:
@@ -33,6 +35,6 @@ def claims(records: Sequence[Record]) -> List[Claim]:
 
     measure = "mean loss of the last 100 updates, {} less 0.05"
     return [
-        Claim("0.05 trains better than a rate ten times greater", measure.format("0.5"), less("lr-0.5")),
-        Claim("0.05 trains better than a rate ten times smaller", measure.format("0.005"), less("lr-0.005")),
+        Claim("0.05 trains better than a rate ten times greater", measure.format("0.5"), less("lr-0.5"), *LOSS),
+        Claim("0.05 trains better than a rate ten times smaller", measure.format("0.005"), less("lr-0.005"), *LOSS),
     ]

@@ -22,7 +22,7 @@ from .experiment import RATES, RUNS
 log = logging.getLogger(__name__)
 
 NOTES = (
-    "1. The tutorial reads the loss of single batches of 128, once. Here three seeds are read at the same updates; the "
+    "1. The tutorial reads the loss of single batches of 128, once. Here every seed is read at the same updates; the "
     "rates of one seed start from the same parameters and see the same batches.",
     "2. Its three trainings start from one saved initialization, without a seed; its loss before any update (2.6 to "
     "2.8) is that of its own draw.",

@@ -29,7 +29,14 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def _interval(values: Sequence[float], spread: float) -> Interval:
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Student's 95 % interval of the mean: x̄ ± t·s/√n.
+
+    Example:
+        >>> interval = mean_interval([1.0, 2.0, 3.0])
+        >>> round(interval.low, 3), round(interval.high, 3)
+        (-0.484, 4.484)
+    """
     from scipy import stats
 
     numbers = np.asarray(list(values), float)
@@ -39,24 +46,8 @@ def _interval(values: Sequence[float], spread: float) -> Interval:
     mean = float(numbers.mean())
     if n == 1:
         return Interval(mean, -math.inf, math.inf, 1)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * numbers.std(ddof=1) * spread)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * numbers.std(ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
-
-
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Student's 95 % interval of the mean: x̄ ± t·s/√n.
-
-    Example:
-        >>> interval = mean_interval([1.0, 2.0, 3.0])
-        >>> round(interval.low, 3), round(interval.high, 3)
-        (-0.484, 4.484)
-    """
-    return _interval(values, math.sqrt(1 / max(1, len(values))))
-
-
-def prediction_interval(values: Sequence[float]) -> Interval:
-    """Where one more run would lie in 95 % of cases: x̄ ± t·s·√(1 + 1/n)."""
-    return _interval(values, math.sqrt(1 + 1 / max(1, len(values))))
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def made_by(records: Sequence[Record]) -> List[str]:
     if len(counts) < 2:
         return []
     listed = ", ".join(f"{count} by {version}" for version, count in sorted(counts.items()))
-    return [f"These tables hold trainings of several versions of gluon_lr: {listed}. Each record names its own."]
+    return [f"Made by several versions of gluon_lr: {listed}. Each record names its own."]
 
 
 def environments(records: Sequence[Record]) -> List[str]:

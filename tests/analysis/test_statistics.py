@@ -26,7 +26,6 @@ from gluon_lr.analysis.statistics import (
     mean_interval,
     p_at_most,
     p_equivalent,
-    prediction_interval,
 )
 
 # Hundredths, so that no two numbers are so close that rounding decides.
@@ -42,17 +41,9 @@ def test_an_interval_of_the_mean_is_scipys(numbers):
     assert (found.n, found.half_width) == (len(numbers), pytest.approx((high - low) / 2))
 
 
-@given(VARIED)
-def test_one_more_run_varies_as_the_runs_do_and_as_their_mean_does(numbers):
-    mean, one_more = mean_interval(numbers), prediction_interval(numbers)
-    assert one_more.half_width == pytest.approx(mean.half_width * math.sqrt(len(numbers) + 1))
-    assert one_more.mean == mean.mean
-
-
-@pytest.mark.parametrize("interval", [mean_interval, prediction_interval])
-def test_of_one_value_the_mean_is_known_and_of_none_nothing(interval):
-    assert interval([3.0]) == Interval(3.0, -math.inf, math.inf, 1)
-    nothing = interval([])
+def test_of_one_value_the_mean_is_known_and_of_none_nothing():
+    assert mean_interval([3.0]) == Interval(3.0, -math.inf, math.inf, 1)
+    nothing = mean_interval([])
     assert math.isnan(nothing.mean)
     assert (nothing.low, nothing.high, nothing.n) == (-math.inf, math.inf, 0)
 

@@ -53,4 +53,4 @@ def test_a_report_says_where_its_records_are_of_several_versions():
     old, new = record(0, "finished")[1], record(1, "finished")[1]
     old, new = replace(old, environment={"python": "3.11"}), replace(new, environment={"gluon_lr": "2.0.0"})
     assert made_by([new, new]) == []
-    assert "of several versions of gluon_lr: 1 by 1.0.0, 2 by 2.0.0." in made_by([old, new, new])[0]
+    assert "by several versions of gluon_lr: 1 by 1.0.0, 2 by 2.0.0." in made_by([old, new, new])[0]

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from conftest import ROOT, run_module
 
-from gluon_lr.analysis.statistics import compare_paired, holm, mean_interval, prediction_interval
+from gluon_lr.analysis.statistics import compare_paired, holm, mean_interval
 from gluon_lr.analysis.verdicts import KINDS, Claim, judge
 from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.store import Store
@@ -167,7 +167,6 @@ def test_a_constant_rate_stalls_only_if_training_gains_and_tests_do_not():
 def test_intervals_are_students():
     # t(0.975, 4) = 2.7764; s = 1.5811 of 1…5
     assert mean_interval([1, 2, 3, 4, 5]).half_width == pytest.approx(2.776445 * 1.581139 / 5**0.5, rel=1e-6)
-    assert prediction_interval([1, 2, 3, 4, 5]).half_width == pytest.approx(2.776445 * 1.581139 * 1.2**0.5, rel=1e-6)
     assert 3.0 in mean_interval([3.0])
     assert mean_interval([]).n == 0
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import Iterable, List, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ..analysis.comparisons import compare_collapses, compare_runs, compare_schedules, finite
 from ..analysis.measures import ACCURACY, Score
-from ..analysis.power import power_of_equivalence, seeds_for_difference, smallest_shown
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
-from ..analysis.statistics import PairedTest, count_seeds, mean_interval
-from ..analysis.verdicts import KINDS, Claim, Verdict
+from ..analysis.statistics import PairedTest, mean_interval
+from ..analysis.verdicts import Claim, judge
 from ..experiments.record import Record
 
 COLUMNS = (
@@ -116,99 +115,36 @@ def arms_table(records: Sequence[Record], caption: str) -> Table:
 
 
 def paired_table(
-    records: Sequence[Record], pairs: Sequence["tuple[str, str]"], quantity: str, larger_is_better: bool
+    records: Sequence[Record],
+    pairs: Sequence["tuple[str, str]"],
+    quantity: str,
+    larger_is_better: bool,
+    delta: Optional[float] = None,
 ) -> Table:
-    """A line a pair: first less second over common seeds, with Holm's correction over all pairs."""
+    """A line a pair: first less second over common seeds, with Holm's correction over all pairs.
+
+    Where ``delta`` is given, a pair is also tested for a difference smaller than that.
+    """
     columns = ["pair", f"difference of the last {quantity} (95 %)", "p (Holm)", "verdict"]
     tests = compare_runs(records, pairs, quantity)
-    return Table("Paired over common seeds", columns, _test_rows(tests, larger_is_better))
+    return Table("Paired over common seeds", columns, _test_rows(tests, larger_is_better, delta))
 
 
-def _test_rows(tests: Sequence[PairedTest], larger_is_better: bool = True) -> List[List[str]]:
+def _test_rows(
+    tests: Sequence[PairedTest], larger_is_better: bool = True, delta: Optional[float] = None
+) -> List[List[str]]:
     """A row a test: its name, the difference with its interval, the corrected p-value, and a verdict."""
-    rows = []
-    for test in tests:
-        gain = test.difference
-        if test.p_corrected < 0.05:
-            verdict = "better" if (gain.mean > 0) == larger_is_better else "worse"
-        else:
-            verdict = f"not resolved at {count_seeds(gain.n)}"
-            needed = seeds_for_difference(test.differences, 0.05 / len(tests))
-            verdict += f"; about {needed} would resolve it" if needed and needed > gain.n else ""
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
-        rows.append([test.name, measured, f"{test.p_corrected:.3g}", verdict])
-    return rows
-
-
-def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
-    """A line a claim that can be judged: how it was measured, what came out, and the verdict."""
+    verdicts = judge([Claim(test.name, "", test.differences, delta) for test in tests])
+    words = {"supported": "better", "refuted": "worse"}
+    if not larger_is_better:
+        words = {"supported": "worse", "refuted": "better"}
     rows = []
     for verdict in verdicts:
-        gain, claim = verdict.test.difference, verdict.claim
-        if gain.n < 2:
-            continue
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})"
-        small = "–" if claim.delta is None else f"{claim.delta:g}: {verdict.p_equivalent:.3g}"
-        p = f"{verdict.test.p_corrected:.3g}"
-        rows.append([claim.text, claim.measure, measured, p, small, verdict.verdict])
-    columns = [
-        *(
-            "claim",
-            "measured as (above 0 supports it, or below δ where it says so)",
-            "mean (95 % interval)",
-            "p (Holm)",
-        ),
-        *("δ: p of the test for a difference below δ (Holm)", "verdict"),
-    ]
-    return Table(caption, columns, rows)
-
-
-def verdict_words(verdicts: Sequence[Verdict], of: str = "") -> str:
-    """What became of the claims that can be judged, in a sentence a kind of verdict.
-
-    Example:
-        >>> from ..analysis.verdicts import judge
-        >>> verdict_words(judge([Claim("A is best", "m", [1.0, 1.1, 0.9]), Claim("B is worst", "m", [1.0, -1.0, 0.1])]))
-        'Of 2 claims 1 is supported: A is best. 1 is not resolved: B is worst.'
-    """
-    judged = [verdict for verdict in verdicts if verdict.test.difference.n > 1]
-    found = []
-    for kind in KINDS:
-        claims = [verdict.claim.text for verdict in judged if verdict.kind == kind]
-        if claims:
-            what = {"no difference": "shows no difference that would matter"}.get(kind, f"is {kind}")
-            what = what if len(claims) == 1 else what.replace("shows", "show").replace("is ", "are ", 1)
-            found.append(f"{len(claims)} {what}: {'; '.join(claims)}")
-    return f"Of {len(judged)} claims{of} {'. '.join(found)}." if found else ""
-
-
-def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:
-    """A line a claim: what that many seeds can show, if the differences spread as these do and as many collapse."""
-    rows = []
-    for claim in claims:
-        numbers = np.asarray(list(claim.differences), float)
-        if len(numbers) < 2 or claim.delta is None or np.ptp(numbers) == 0:
-            continue
-        pairs = max(2, round(seeds * len(numbers) / (claim.trained or len(numbers))))
-        deviation, level = float(numbers.std(ddof=1)), 0.05 / len(claims)
-        chance = power_of_equivalence(0.0, deviation, pairs, claim.delta, level)
-        least = smallest_shown(deviation, pairs, level)
-        rows.append(
-            [
-                claim.text,
-                f"{deviation:.4f}",
-                str(pairs),
-                f"{least:.4f}",
-                f"{claim.delta:g}: {claim.why}",
-                f"{chance:.0%}",
-            ]
-        )
-    columns = [
-        "claim", "deviation of the differences", f"pairs that survive of {seeds}",
-        "least difference that they show four times out of five",
-        "δ, and why", "chance to show that there is no such difference, where there is none",
-    ]  # fmt: skip
-    return Table(caption, columns, rows)
+        gain = verdict.test.difference
+        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
+        text = words.get(verdict.verdict, verdict.verdict)
+        rows.append([verdict.claim.text, measured, f"{verdict.test.p_corrected:.3g}", text])
+    return rows
 
 
 def collapse_table(records: Sequence[Record], beside: str, caption: str) -> Table:
@@ -217,17 +153,6 @@ def collapse_table(records: Sequence[Record], beside: str, caption: str) -> Tabl
     for name, collapsed, of, p in compare_collapses(records, beside):
         rows.append([name, f"{collapsed} of {of}", "–" if p is None else f"{p:.3g}"])
     return Table(caption, ["run", "collapsed", f"beside {beside}: p (exact, Holm)"], rows)
-
-
-def unjudged(verdicts: Sequence[Verdict]) -> List[str]:
-    """One line on the claims that :func:`verdict_table` leaves out, where there are any."""
-    left_out = [verdict.claim.text for verdict in verdicts if verdict.test.difference.n < 2]
-    if not left_out:
-        return []
-    return [
-        f"{len(left_out)} of {len(verdicts)} claims cannot be judged: they need two seeds or more whose trainings did "
-        f"not collapse. These are: {'; '.join(left_out)}."
-    ]
 
 
 def _cell_text(cell: Cell, digits: int = 4, by: Score = ACCURACY) -> str:
@@ -291,8 +216,11 @@ def rates_table(records: Sequence[Record], caption: str, by: Score = ACCURACY) -
     return Table(caption, ["schedule", *(f"{rate:g}" for rate in every)], rows)
 
 
-def pairs_table(records: Sequence[Record], caption: str, by: Score = ACCURACY) -> Table:
-    """Every two schedules at their best rates over common seeds, with Holm's correction over all pairs."""
+def pairs_table(records: Sequence[Record], caption: str, by: Score = ACCURACY, delta: Optional[float] = None) -> Table:
+    """Every two schedules at their best rates over common seeds, with Holm's correction over all pairs.
+
+    Where ``delta`` is given, a pair is also tested for a difference smaller than that.
+    """
     difference = "difference (95 %)" if by is ACCURACY else f"difference of {by.name} (95 %)"
-    rows = _test_rows(compare_schedules(records, by), by.larger_is_better)
+    rows = _test_rows(compare_schedules(records, by), by.larger_is_better, delta)
     return Table(caption, ["pair", difference, "p (Holm)", "verdict"], rows)

@@ -11,7 +11,7 @@ from scipy import stats
 from gluon_lr.analysis.power import power_of_difference, power_of_equivalence, seeds_for_difference, smallest_shown
 from gluon_lr.analysis.statistics import compare_differences, p_equivalent
 from gluon_lr.analysis.verdicts import Claim, against_every, all_of, judge
-from gluon_lr.report.tables import power_table
+from gluon_lr.report.verdicts import power_table
 
 CLEAR = [1.0, 1.1, 0.9, 1.05]
 CLEARER = [2.0, 2.01, 1.99, 2.0]

@@ -107,6 +107,10 @@ def test_arms_are_compared_in_pairs_and_collapsed_ones_left_out():
     table = paired_table(records, [("a", "b"), ("b", "a")], "test_acc", True)
     assert [row[-1] for row in table.rows] == ["better", "worse"]
     assert paired_table(records, [("a", "b")], "test_loss", False).rows[0][-1] == "worse"
+    assert paired_table(records, [("a", "b"), ("b", "a")], "test_loss", False).rows[1][-1] == "better"
+    close = [_record(run, s, 0.8 + 0.001 * s + 1e-5 * s * (run == "b")) for run in "ab" for s in range(4)]
+    assert paired_table(close, [("a", "b")], "test_acc", True, 0.01).rows[0][-1] == "no difference larger than 0.01"
+    assert paired_table(close, [("a", "b")], "test_acc", True).rows[0][-1].startswith("not resolved at 4 seeds")
     assert arms_table(records, "").rows[1][-2] == "1"
     assert paired_table(records[:1], [("a", "b")], "test_acc", True).rows[0][-1] == "not resolved at 0 seeds"
 

@@ -11,8 +11,9 @@ from ...experiments.record import Record
 from ...report.figures import draw_beside, draw_mean, new_figure, plain_ticks, save_figures
 from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import arms_table, paired_table, verdict_table, verdict_words
-from .claims import claims, stops_by_schedule
+from ...report.tables import arms_table, paired_table
+from ...report.verdicts import verdict_table, verdict_words
+from .claims import ACCURACY, claims, stops_by_schedule
 from .experiment import RUNS
 
 NOTES = (
@@ -93,7 +94,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
             tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
             pictures=save_figures(training, folder, quick),
         ),
-        Section("Beside its counterpart", tables=[paired_table(records, pairs, "test_acc", larger_is_better=True)]),
+        Section("Beside its counterpart", tables=[paired_table(records, pairs, "test_acc", True, ACCURACY[0])]),
         Section("The article's charts", pictures=[path for path in drawn if path.stem != "validation"]),
         Section(
             "The article's conclusions",

@@ -12,7 +12,7 @@ from ...report.figures import draw_beside, draw_training, save_figures
 from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import arms_table, paired_table
-from .claims import PAIRS
+from .claims import DELTA, PAIRS
 from .experiment import RUNS
 
 NOTES = (
@@ -46,7 +46,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
             tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
             pictures=save_figures(curves, folder, quick),
         ),
-        Section("Beside its counterpart", tables=[paired_table(records, PAIRS, "test_acc", larger_is_better=True)]),
+        Section("Beside its counterpart", tables=[paired_table(records, PAIRS, "test_acc", True, DELTA)]),
     ]
     return write_report_page(folder, title, records, sections, [*NOTES, *left_out], quick)
 
@@ -65,4 +65,4 @@ def found_words(records: Sequence[Record]) -> str:
 
 def beyond_block(records: Sequence[Record]) -> str:
     """The table of pairs, as the docs show it."""
-    return paired_table(records, PAIRS, "test_acc", larger_is_better=True).markdown()
+    return paired_table(records, PAIRS, "test_acc", True, DELTA).markdown()

@@ -6,7 +6,7 @@ from typing import Sequence
 
 from ...experiments.record import Record
 from ...report.page import made_by
-from ...report.tables import power_table
+from ...report.verdicts import power_table
 from .answer import EVIDENCE
 from .claims import claims
 from .experiment import READINGS, RUNS

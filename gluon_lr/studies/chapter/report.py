@@ -13,7 +13,8 @@ from ...experiments.store import Store
 from ...report.figures import draw_training, look, new_figure, plain_ticks, save_figures
 from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, collapse_table, unjudged, verdict_table
+from ...report.tables import Table, collapse_table
+from ...report.verdicts import unjudged, verdict_table
 from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
 from .claims import claims, ramped_claim
 from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, trained_scheduler

@@ -14,7 +14,7 @@ from ..command import command
 from ..options import Options
 from ..study import Study
 from .experiment import QUICK_IMAGES, QUICK_STRETCHES, RUNS, STRETCHES, build, saved_search, search, specifications
-from .report import results_table, tutorial_block, write_report
+from .report import claims_block, results_table, tutorial_block, write_report
 
 
 def _specifications(options: Options) -> List[RunSpec]:
@@ -45,7 +45,7 @@ TUTORIAL = Study(
     build=build,
     write_report=write_report,
     summary=_summary,
-    blocks={"tutorial": tutorial_block},
+    blocks={"tutorial": tutorial_block, "tutorial-claims": claims_block},
     before=_search,
 )
 

@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from ...analysis.selection import by_run, read_comparable
 from ...analysis.places import p_of_place, place
+from ...analysis.selection import by_run, read_comparable
 from ...analysis.verdicts import judge
 from ...errors import RecordError
 from ...experiments.record import Record
@@ -15,7 +15,8 @@ from ...finder import LRFinderResult
 from ...report.figures import new_figure, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
-from ...report.tables import Table, spread, verdict_table, verdict_words
+from ...report.tables import Table, spread
+from ...report.verdicts import verdict_table, verdict_words
 from .claims import PUBLISHED, claims
 from .experiment import RATES, RUNS
 
@@ -164,3 +165,8 @@ def write_report(folder: Path, quick: bool = False) -> Path:
 def tutorial_block(records: Sequence[Record]) -> str:
     """Published and reproduced losses, a line a rate, as the docs show them."""
     return summary_table(records).markdown()
+
+
+def claims_block(records: Sequence[Record]) -> str:
+    """The tutorial's conclusion with its verdicts, as the docs show it."""
+    return verdict_table(judge(claims(records)), "").markdown()

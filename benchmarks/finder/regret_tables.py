@@ -205,12 +205,14 @@ def draw(folder, tasks, found, path):
         for rule, (given, values) in by_rule.items():
             at = [(1 + value) * losses.min() for value in values]
             inside = [(lr, loss) for lr, loss in zip(given, at) if loss <= top]
-            ax.plot(*zip(*inside) if inside else ([], []), marks[rule], color=colors[rule], ms=6, alpha=0.8, label=rule)
+            style = {"color": colors[rule], "zorder": 4 if rule == "by eye" else 3}  # one rate only, so it lies on top
+            ax.plot(*zip(*inside) if inside else ([], []), marks[rule], ms=6, alpha=0.8, label=rule, **style)
             above = [lr for lr, loss in zip(given, at) if loss > top]  # shown at the upper edge
             edge = 0.97 * top + 0.03 * 0.95 * losses.min()
-            ax.plot(above, [edge] * len(above), marks[rule], color=colors[rule], ms=7, fillstyle="none", mew=1.5)
+            ax.plot(above, [edge] * len(above), marks[rule], ms=7, fillstyle="none", mew=1.5, **style)
         ax.set_xscale("log")
         plain_ticks(ax.xaxis)
+        ax.tick_params(axis="x", labelsize=8)
         ax.set_ylim(0.95 * losses.min(), top)
         ax.set_title(name, fontsize=10)
         ax.set_xlabel("learning rate")

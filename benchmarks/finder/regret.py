@@ -87,7 +87,7 @@ def main(argv=None):
     parser.add_argument(
         "--tasks", type=choice_list(list(EVERY)), default=list(EVERY), help="some of " + ",".join(EVERY)
     )
-    parser.add_argument("--seeds", type=positive_int, default=2, help="how many, from 0 (default 2)")
+    parser.add_argument("--seeds", type=positive_int, default=3, help="how many, from 0 (default 3)")
     parser.add_argument("--report-only", action="store_true", help="train nothing; read what was saved")
     parser.add_argument(
         "--markdown", type=markdown_file(BLOCKS), help="also rewrite the generated blocks of this Markdown file"

@@ -95,14 +95,14 @@ def main(argv=None):
     options = parser.parse_args(argv)
     tasks = options.tasks
     if not options.report_only:
+        chosen = {name: EVERY[name] for name in tasks if name in {**TASKS, **HELD_OUT}}
         wanted = [
-            (name, seed, how) for how in SEARCHES for name in tasks for seed in range(options.seeds)
+            (name, seed, how) for how in SEARCHES for name in chosen for seed in range(options.seeds)
             if how not in SLOW or EVERY[name].data == "fashion-mnist"
         ]  # fmt: skip
         with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
             Parallel()(delayed(search)(*each) for each in wanted if not search_path(*each).exists())
         sweep(specifications(tasks, range(options.seeds)), build, FOLDER)
-        chosen = {name: EVERY[name] for name in tasks if name in {**TASKS, **HELD_OUT}}
         sweep([beyond(*each) for each in off_grid(FOLDER, chosen, list(SEARCHES), BY_EYE)], build, FOLDER)
     found = blocks()
     (FOLDER / "results.md").write_text("\n\n".join(found.values()) + "\n", encoding="utf-8")

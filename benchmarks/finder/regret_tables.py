@@ -1,7 +1,7 @@
 """From the records and searches of ``regret.py`` to its tables and figures."""
 
 import numpy as np
-from tasks import EVERY
+from tasks import EVERY, TASKS
 
 from gluon_lr.experiments import Store
 from gluon_lr.finder import RULES, LRFinderResult
@@ -103,10 +103,13 @@ def judged(name, given, true, beyond):
 
 
 def off_grid(folder, tasks, ways, by_eye):
-    """(task, rate, seed) of what a rule or another way to search suggests, and a grid does not show."""
+    """(task, rate, seed) of what a rule, the default one's numbers chosen elsewhere, or another way to search suggests
+    and a grid does not show."""
     wanted = set()
+    chosen = {name: task for name, task in tasks.items() if name in TASKS}  # those that the default rule was chosen on
+    elsewhere = left_out_rates(folder, chosen) if len(chosen) > 1 else {}
     for name, (rates, losses) in truths(folder, tasks).items():
-        given = [(0, by_eye)]
+        given = [(0, by_eye), *enumerate(elsewhere.get(name, []))]
         for how in ways:
             for seed, result in enumerate(read_searches(folder, name, how)):
                 found = [result.suggestion]
@@ -117,26 +120,36 @@ def off_grid(folder, tasks, ways, by_eye):
     return sorted(wanted)
 
 
-def left_out(folder, tasks):
-    """Task → the mean regret of the default rule with its two numbers chosen again on all the other tasks.
+def left_out_rates(folder, tasks):
+    """Task → the rates of the default rule, a seed after another, with its two numbers chosen on all other tasks.
 
     The rule is factor · (1 − m)^power · η*; what is chosen on a task flatters it there.
     """
 
-    def regret(name, factor, power):
+    def rates_of(name, factor, power):
+        return [factor * (1 - r.momentum) ** power * r.lrs[smooth(r.lrs, r.losses).argmin()] for r in searches[name]]
+
+    def interpolated(name, factor, power):
         rates, losses = true[name]
-        given = [factor * (1 - r.momentum) ** power * r.lrs[smooth(r.lrs, r.losses).argmin()] for r in searches[name]]
-        return np.mean([loss_at(lr, rates, losses) / losses.min() - 1 for lr in given])
+        return np.mean([loss_at(lr, rates, losses) / losses.min() - 1 for lr in rates_of(name, factor, power)])
 
     true = truths(folder, tasks)
     searches = {name: read_searches(folder, name) for name in tasks}
     choices = [(factor, power) for factor in (0.5, 0.75, 1, 1.25, 1.5, 1.75, 2) for power in (0, 0.25, 0.5, 0.75, 1)]
-    table = {name: {choice: regret(name, *choice) for choice in choices} for name in true}
+    table = {name: {choice: interpolated(name, *choice) for choice in choices} for name in true}
     found = {}
     for name in true:
         best = min(choices, key=lambda choice: sum(table[other][choice] for other in true if other != name))
-        found[name] = table[name][best]
+        found[name] = rates_of(name, *best)
     return found
+
+
+def left_out(folder, tasks):
+    """Task → the mean regret of the default rule with its two numbers chosen on all other tasks."""
+    true, beyond = truths(folder, tasks), beyond_losses(folder)
+    return {
+        name: np.mean(judged(name, rates, true, beyond)[1]) for name, rates in left_out_rates(folder, tasks).items()
+    }
 
 
 def regret_table(folder, tasks, found, others=None):

@@ -58,11 +58,13 @@ def beyond_grid(folder):
     return sorted(found)
 
 
-def _cell(values, rates, spent=None):
+def _cell(values, rates, spent=None, searches=0):
+    """Median rate, mean regret and cost; how many searches gave a rate, where some did not."""
     if not values:
         return "–"
     cost = "" if spent is None else f", {np.mean(spent):.2f}"
-    return f"{np.median(rates):.2g}: {_percent(np.mean(values))}{cost}"
+    some = f" ({len(values)} of {searches})" if len(values) < searches else ""
+    return f"{np.median(rates):.2g}: {_percent(np.mean(values))}{cost}{some}"
 
 
 def _percent(value):
@@ -75,17 +77,19 @@ def _row(folder, name, true, beyond, columns):
     mark = "" if name in CHOSEN_ON else "*"
     row, numbers = [name + mark, f"{rates[losses.argmin()]:g}, {losses.min():.3f}"], []
     for way, budget in columns:
+        searches = 0
         if way == "curve":
-            given, spent = suggested(folder, name), None
+            given, spent, searches = suggested(folder, name), None, len(read_searches(folder, name))
         elif way == "by eye":
             given, spent = {0: BY_EYE}, None
         else:
-            found = {seed: result for seed, result in read_found(folder, name, way, budget).items() if result}
+            every = read_found(folder, name, way, budget)
+            found, searches = {seed: result for seed, result in every.items() if result}, len(every)
             given = {seed: result.lr for seed, result in found.items()}
             spent = [result.updates_spent / result.updates for result in found.values()]
         values = [regret(name, rate, true, beyond) for rate in given.values()]
         values = [value for value in values if value is not None]
-        row.append(_cell(values, list(given.values()), spent))
+        row.append(_cell(values, list(given.values()), spent, searches))
         numbers.append(values)
     return row, numbers
 

@@ -83,12 +83,12 @@ def search(name, seed, way, budget):
 
 
 def makes_sense(name, way, budget):
-    """Whether a search is worth its time: the long tasks ask about a small budget, and without a curve there must be
-    updates enough for trials."""
+    """Whether a search is worth its time: the long tasks ask about a small budget, the others without a curve about no
+    large one, and without a curve there must be updates enough for trials."""
     if name in LONG and budget >= 1:
         return False
     updates = EVERY[name].updates
-    return way != "no-curve" or trial_length(int(budget * updates), updates, CANDIDATES) > 0
+    return way != "no-curve" or (budget <= 1 and trial_length(int(budget * updates), updates, CANDIDATES) > 0)
 
 
 def main(argv=None):

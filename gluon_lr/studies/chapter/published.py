@@ -89,7 +89,10 @@ def earlier_words(records: Sequence[Record], earlier: Sequence[Record], reading:
     now = [r for r in select(records, reading) if r.spec["seed"] in seeds and r.spec["run"] in runs]
     counts = [count_within(sample) for sample in (earlier, now, [*earlier, *now])]
     then, today, both = (f"{inside} of {figures}" for inside, figures in counts)
-    return f"Within the range: {then} figures by {version}, {today} now, {both} of both together."
+    return (
+        f"Seeds {min(seeds)} to {max(seeds)}, {reading}: {then} published figures lie within the range of those "
+        f"by {version}, {today} within that of the same seeds now, {both} within that of both together."
+    )
 
 
 def earlier_table(records: Sequence[Record], earlier: Sequence[Record], reading: str, version: str) -> Table:

@@ -95,7 +95,8 @@ def _readings_words(records: Sequence[Record]) -> str:
         for run in [run for run, part in found if part == ALL and (run, ALL) in base]:
             power = (base[run, ALL] - found[run, ALL]) / math.log(10)
             if power > 1:
-                clear.append(f"those of {run} about 10^{power:.0f} times likelier than {reading}")
+                times = f"10^{power:.0f}" if power >= 3 else f"{10**power:.0f}"
+                clear.append(f"those of {run} about {times} times likelier than {reading}")
     if not clear:
         return ""
     return (

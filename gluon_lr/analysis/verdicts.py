@@ -67,15 +67,10 @@ def all_of(
         'gain; what decides is 0.5 less what follows'
     """
 
-    def favour(name: str) -> float:
-        test = compare_differences(name, parts[name])
-        return -math.inf if test.difference.n < 2 else math.copysign(1 - test.p, test.difference.mean)
-
     if not parts:
         return Claim(text, measure, [], delta, why)
-    hardest = min(parts, key=favour)
-    found = f"{measure}; what decides is {hardest}"
-    return Claim(text, found, parts[hardest], delta, why, chosen_of=len(parts))
+    hardest = _hardest(parts)
+    return Claim(text, f"{measure}; what decides is {hardest}", parts[hardest], delta, why, chosen_of=len(parts))
 
 
 def against_every(
@@ -97,8 +92,18 @@ def against_every(
     claim = all_of(text, measure, rivals, delta, why)
     if not rivals:
         return claim
-    rival = claim.measure.rpartition("; what decides is ")[2]
+    rival = _hardest(rivals)
     return replace(claim, measure=f"{measure}; its hardest rival is {rival}", rival=rival)
+
+
+def _hardest(parts: Mapping[str, Sequence[float]]) -> str:
+    """The name of the part whose test is the least favourable to it."""
+
+    def favour(name: str) -> float:
+        test = compare_differences(name, parts[name])
+        return -math.inf if test.difference.n < 2 else math.copysign(1 - test.p, test.difference.mean)
+
+    return min(parts, key=favour)
 
 
 @dataclass(frozen=True)

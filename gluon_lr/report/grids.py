@@ -29,7 +29,7 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     some_collapsed = False
     for name, rates in shown.items():
         style = styles[name]
-        uncollapsed = {rate: uncollapsed_scores(cell, by) for rate, cell in rates.items()}
+        uncollapsed = {rate: _uncollapsed_scores(cell, by) for rate, cell in rates.items()}
         means = [np.mean(values) if values else np.nan for values in uncollapsed.values()]
         ax.plot(list(rates), means, label=name, ms=6, lw=1.5, **style)
         for rate, values in uncollapsed.items():
@@ -50,7 +50,7 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     return figure
 
 
-def uncollapsed_scores(cell: Cell, by: Score) -> List[float]:
+def _uncollapsed_scores(cell: Cell, by: Score) -> List[float]:
     """The numbers of a cell's trainings that did not collapse."""
     return list(scores({seed: r for seed, r in cell.items() if r.status != "collapsed"}, by).values())
 

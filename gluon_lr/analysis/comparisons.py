@@ -30,23 +30,31 @@ def compare_schedules(records: Sequence[Record], by: Score = ACCURACY) -> List[P
     Trainings whose number is not finite are left out.
     """
     arms = {name: finite(values) for name, values in at_best_rate(records, by).items()}
-
-    def quality(name: str) -> float:
-        return by.sign * float(np.mean(list(arms[name].values()))) if arms[name] else -np.inf
-
-    names = sorted(arms, key=lambda name: -quality(name))
+    means = {name: by.sign * _mean(values) for name, values in arms.items() if values}
+    names = sorted(arms, key=lambda name: -means.get(name, -np.inf))
     return holm([compare_paired(f"{a} − {b}", arms[a], arms[b]) for i, a in enumerate(names) for b in names[i + 1 :]])
 
 
 def ranking_words(records: Sequence[Record], by: Score = ACCURACY) -> str:
-    """The schedules by the mean of their best rates, the best first, and which of them can be told apart."""
-    arms = {name: list(finite(values).values()) for name, values in at_best_rate(records, by).items()}
-    names = sorted((n for n in arms if arms[n]), key=lambda name: -by.sign * float(np.mean(arms[name])))
+    """The schedules by the mean of their best rates, the best first, and which of them can be told apart.
+
+    Schedules with the same mean have "=" between them.
+    """
+    arms = {name: finite(values) for name, values in at_best_rate(records, by).items()}
+    alike: Dict[float, List[str]] = {}
+    for name, values in arms.items():
+        if values:
+            alike.setdefault(by.sign * _mean(values), []).append(name)
+    ranked = ", ".join(" = ".join(alike[mean]) for mean in sorted(alike, reverse=True))
     tests = compare_schedules(records, by)
     told_apart = [f"{test.name.replace(' − ', ' beats ')}" for test in tests if test.p_corrected < 0.05]
     pairs = "1 pair is" if len(tests) == 1 else f"{len(tests)} pairs is"
     resolved = "; ".join(told_apart) or f"none of {pairs} resolved"
-    return f"means, the best first: {', '.join(names)}; {resolved}"
+    return f"means, the best first: {ranked}; {resolved}"
+
+
+def _mean(values: Dict[int, float]) -> float:
+    return float(np.mean(list(values.values())))
 
 
 def finite(values: Dict[int, float]) -> Dict[int, float]:

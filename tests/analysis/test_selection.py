@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gluon_lr.analysis.comparisons import compare_collapses, compare_runs, compare_schedules
+from gluon_lr.analysis.comparisons import compare_collapses, compare_runs, compare_schedules, ranking_words
 from gluon_lr.analysis.measures import score_of
 from gluon_lr.analysis.selection import at_best_rate, best_rate, by_run, cells, last_by_seed, of_one_size
 from gluon_lr.analysis.statistics import compare_differences
@@ -99,6 +99,14 @@ def test_every_two_schedules_are_compared_once_with_the_better_first():
         "a − b",
         "c − b",
     ]
+
+
+def test_the_ranking_in_words_puts_schedules_with_one_mean_side_by_side_in_either_direction():
+    finals = {"best": (0.9, 0.91), "worst": (0.5, 0.52), "cosine": (0.7, 0.8), "alike": (0.7, 0.8)}
+    records = [record(name, seed, [acc]) for name, accs in finals.items() for seed, acc in enumerate(accs)]
+    assert ranking_words(records).startswith("means, the best first: best, cosine = alike, worst; ")
+    least = ranking_words(records, score_of("test_acc", False))
+    assert least.startswith("means, the best first: worst, cosine = alike, best; ")
 
 
 def test_a_schedule_without_a_finite_number_is_compared_last_and_shows_nothing():

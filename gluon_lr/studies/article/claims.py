@@ -73,19 +73,8 @@ def claims(records: Sequence[Record]) -> List[Claim]:
 
     last = "validation accuracy, mean of the last ten epochs"
     onset = "epoch of the least validation loss"
-
-    def late(measure: str) -> List[float]:
-        """How little epochs 60 to 100 still bring, against 20 to 60, mean over the decaying schedules."""
-        common = [set(runs.get(n, {})) for n in DECAYING]
-        gains = []
-        for seed in sorted(set.intersection(*common)) if common else []:
-            values = [np.array(runs[n][seed].history[measure]) for n in DECAYING]
-            mean = np.mean(values, axis=0)
-            end = len(mean)
-            if end < 20:
-                continue  # a tenth of so few epochs says nothing
-            gains.append(float(mean[int(0.9 * end) :].mean() - mean[int(0.55 * end) : int(0.65 * end)].mean()))
-        return gains
+    common = set.intersection(*(set(runs.get(name, {})) for name in DECAYING))
+    late = [_since({seed: runs[name][seed] for seed in common}, "test_acc", 60) for name in DECAYING]
 
     return [
         Claim(
@@ -132,7 +121,7 @@ def claims(records: Sequence[Record]) -> List[Claim]:
         Claim(
             "Learning stops near epoch 60",
             "validation accuracy, mean of the four decays, last tenth less epochs 55 to 65: the gain is below δ",
-            late("test_acc"),
+            np.mean(late, axis=0).tolist(),
             *ACCURACY,
             denies=True,
         ),

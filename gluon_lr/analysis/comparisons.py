@@ -47,10 +47,17 @@ def ranking_words(records: Sequence[Record], by: Score = ACCURACY) -> str:
             alike.setdefault(by.sign * _mean(values), []).append(name)
     ranked = ", ".join(" = ".join(alike[mean]) for mean in sorted(alike, reverse=True))
     tests = compare_schedules(records, by)
-    told_apart = [f"{test.name.replace(' − ', ' beats ')}" for test in tests if test.p_corrected < 0.05]
+    told_apart = [_beats(test, by) for test in tests if test.p_corrected < 0.05]
     pairs = "1 pair is" if len(tests) == 1 else f"{len(tests)} pairs is"
     resolved = "; ".join(told_apart) or f"none of {pairs} resolved"
     return f"means, the best first: {ranked}; {resolved}"
+
+
+def _beats(test: PairedTest, by: Score) -> str:
+    """Which of two schedules is better over their common seeds; the order of means is over all that each has."""
+    first, second = test.name.split(" − ")
+    better = by.sign * test.difference.mean > 0
+    return f"{first} beats {second}" if better else f"{second} beats {first}"
 
 
 def _mean(values: Dict[int, float]) -> float:

@@ -13,7 +13,7 @@ from ..experiments.record import Record
 
 def best_epoch(record: Record) -> int:
     """The index of the epoch that is best on validation data."""
-    return int(np.argmax(record.history.get("valid_acc") or record.history["test_acc"]))
+    return _finite_argmax(_judging(record))
 
 
 def score(record: Record) -> float:
@@ -23,7 +23,18 @@ def score(record: Record) -> float:
 
 def choice(record: Record) -> float:
     """What a rate is chosen by: the best validation accuracy, or test accuracy where there is no other."""
-    return float(max(record.history.get("valid_acc") or record.history["test_acc"]))
+    return float(_judging(record)[best_epoch(record)])
+
+
+def _judging(record: Record) -> np.ndarray:
+    """Validation accuracies, or test accuracies where there are no others."""
+    return np.array(record.history.get("valid_acc") or record.history["test_acc"], float)
+
+
+def _finite_argmax(values: np.ndarray) -> int:
+    """The index of the greatest finite number, the first of equals; of the last one where none is finite."""
+    finite = np.isfinite(values)
+    return int(np.where(finite, values, -np.inf).argmax()) if finite.any() else len(values) - 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ def score_of(what: Union[str, Callable[[Any], float]], larger_is_better: Optiona
 
     def epoch(record: Record) -> int:
         values = chosen_by(record)
-        return int(np.nanargmax(values if larger else -values)) if np.isfinite(values).any() else len(values) - 1
+        return _finite_argmax(values if larger else -values)
 
     def at_best_epoch(record: Record) -> float:
         return float(_list(record, what)[epoch(record)])
@@ -146,7 +157,7 @@ def late_gain(record: Record, name: str) -> float:
 
 def least_loss_epoch(record: Record) -> float:
     """The index of the epoch with the least test loss: over-fitting begins there."""
-    return float(np.argmin(record.history["test_loss"]))
+    return float(_finite_argmax(-np.array(record.history["test_loss"], float)))
 
 
 def last_mean(record: Record, epochs: int) -> float:

@@ -37,6 +37,14 @@ def seeds_for_equivalence(differences: Sequence[float], delta: float, level: flo
     return _fewest(differences, lambda mean, deviation, n: power_of_equivalence(mean, deviation, n, delta, level))
 
 
+def seeds_for_no_gain(differences: Sequence[float], delta: float, level: float = 0.05) -> Optional[int]:
+    """Seeds at which a one-sided test would show, four times out of five, that the mean is below ``delta``.
+
+    None where the mean at hand is not, and otherwise as :func:`seeds_for_difference`.
+    """
+    return _fewest(differences, lambda mean, deviation, n: power_of_no_gain(mean, deviation, n, delta, level))
+
+
 def power_of_difference(mean: float, deviation: float, n: int, level: float = 0.05) -> float:
     """The chance that Student's two-sided test of n differences says that their mean is not 0."""
     from scipy import stats
@@ -48,11 +56,15 @@ def power_of_difference(mean: float, deviation: float, n: int, level: float = 0.
 def power_of_equivalence(mean: float, deviation: float, n: int, delta: float, level: float = 0.05) -> float:
     """The chance that two one-sided tests of n differences say that their mean lies within ±``delta``; a little low,
     since it adds the chances that either test fails."""
+    misses = [1 - power_of_no_gain(side * mean, deviation, n, delta, level) for side in (1, -1)]
+    return max(0.0, 1 - sum(misses))
+
+
+def power_of_no_gain(mean: float, deviation: float, n: int, delta: float, level: float = 0.05) -> float:
+    """The chance that a one-sided test of n differences says that their mean is below ``delta``."""
     from scipy import stats
 
-    bound = float(stats.t.ppf(1 - level, n - 1))
-    misses = [1 - _above(bound, n - 1, (delta + side * mean) / deviation * math.sqrt(n)) for side in (1, -1)]
-    return max(0.0, 1 - sum(misses))
+    return _above(float(stats.t.ppf(1 - level, n - 1)), n - 1, (delta - mean) / deviation * math.sqrt(n))
 
 
 def _above(bound: float, freedom: int, shift: float) -> float:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import List, Mapping, Optional, Sequence
 
-from .power import seeds_for_difference, seeds_for_equivalence
+from .power import seeds_for_difference, seeds_for_equivalence, seeds_for_no_gain
 from .statistics import (
     LEVEL,
     PairedTest,
@@ -53,7 +53,7 @@ def all_of(
 
     The part with the least favourable test decides: the greatest of the p-values is the claim's (an intersection–union
     test, which needs no correction). Where that part speaks against the claim, it was chosen as the worst of k, and its
-    p-value is multiplied by k.
+    p-value is multiplied by k; so is that of the test for a difference below δ, which the choice favours.
 
     Args:
         text, measure, delta, why: as of a :class:`Claim`.
@@ -177,20 +177,28 @@ def _unresolved(claim: Claim, n: int, family: int) -> str:
 
 def _test(claim: Claim) -> PairedTest:
     test = compare_differences(claim.text, claim.differences)
-    chosen = (test.difference.mean < 0) != claim.denies  # the least favourable sign is the one that was looked for
-    return replace(test, p=min(1.0, claim.chosen_of * test.p)) if chosen else test
+    return replace(test, p=min(1.0, _times_chosen(claim, test.difference.mean) * test.p))
+
+
+def _times_chosen(claim: Claim, mean: float) -> int:
+    """What the p-value of a difference is multiplied by: the least favourable sign is the one that was looked for."""
+    return claim.chosen_of if (mean < 0) != claim.denies else 1
 
 
 def _p_small(claim: Claim) -> float:
+    """That the difference is below δ; with several parts, of the one that was chosen for looking small."""
     if claim.delta is None:
         return math.nan
-    return (p_at_most if claim.denies else p_equivalent)(claim.differences, claim.delta)
+    p = (p_at_most if claim.denies else p_equivalent)(claim.differences, claim.delta)
+    return min(1.0, claim.chosen_of * p)
 
 
 def _seeds_needed(claim: Claim, family: int) -> Optional[int]:
     """About how many seeds would resolve a claim, if its differences stay as they are; None where they cannot say."""
-    level = (1 - LEVEL) / family
-    found = [seeds_for_difference(claim.differences, level)]
+    level, numbers = (1 - LEVEL) / family, claim.differences
+    mean = sum(numbers) / max(1, len(numbers))
+    found = [seeds_for_difference(numbers, level / _times_chosen(claim, mean))]
     if claim.delta is not None:
-        found.append(seeds_for_equivalence(claim.differences, claim.delta, level))
+        small = seeds_for_no_gain if claim.denies else seeds_for_equivalence
+        found.append(small(numbers, claim.delta, level / claim.chosen_of))
     return min((n for n in found if n is not None), default=None)

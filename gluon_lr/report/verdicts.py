@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 import numpy as np
 
-from ..analysis.power import power_of_equivalence, smallest_shown
+from ..analysis.power import power_of_equivalence, power_of_no_gain, smallest_shown
 from ..analysis.verdicts import KINDS, Claim, Verdict
 from .tables import Table
 
@@ -62,7 +62,8 @@ def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:
             continue
         pairs = max(2, round(seeds * len(numbers) / (claim.trained or len(numbers))))
         deviation, level = float(numbers.std(ddof=1)), 0.05 / len(claims)
-        chance = power_of_equivalence(0.0, deviation, pairs, claim.delta, level)
+        power = power_of_no_gain if claim.denies else power_of_equivalence
+        chance = power(0.0, deviation, pairs, claim.delta, level / claim.chosen_of)
         least = smallest_shown(deviation, pairs, level)
         rows.append(
             [

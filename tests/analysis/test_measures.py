@@ -87,6 +87,17 @@ def test_an_infinite_number_is_never_the_best():
     assert math.isnan(score_of("test_acc").measure(nothing))
 
 
+@pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf])
+def test_an_epoch_without_a_number_is_not_the_best_by_accuracy_or_by_loss(lost):
+    for accuracies in ([0.2, lost, 0.9], [0.9, lost, 0.2], [0.2, 0.9, lost]):
+        curves = record(test_acc=accuracies, test_loss=[1 - accuracy for accuracy in accuracies])
+        assert (ACCURACY.measure(curves), ACCURACY.choice(curves)) == (0.9, 0.9)
+        assert least_loss_epoch(curves) == accuracies.index(0.9)
+    validated = record(test_acc=[0.1, 0.2, 0.3], valid_acc=[0.7, lost, 0.5])
+    assert (ACCURACY.epoch(validated), ACCURACY.choice(validated)) == (0, 0.7)
+    assert math.isnan(ACCURACY.choice(record(test_acc=[math.nan] * 2)))
+
+
 def test_a_list_that_no_history_has_is_refused_with_those_that_it_has():
     with pytest.raises(UsageError, match="the history has no 'valid_acc': expected one of test_acc, train_loss, or"):
         score_of("valid_acc").measure(record(test_acc=[0.5], valid_acc=[]))

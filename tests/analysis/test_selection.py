@@ -109,6 +109,13 @@ def test_the_ranking_in_words_puts_schedules_with_one_mean_side_by_side_in_eithe
     assert least.startswith("means, the best first: worst, cosine = alike, best; ")
 
 
+def test_what_beats_what_is_said_by_common_seeds_even_where_the_means_of_all_seeds_say_otherwise():
+    losses = {"a": (0.520, 0.511, 0.502, 0.10), "b": (0.420, 0.410, 0.400, math.nan)}
+    by = score_of(lambda history: history["test_acc"][0], larger_is_better=False)
+    records = [record(name, seed, [loss]) for name, of_seeds in losses.items() for seed, loss in enumerate(of_seeds)]
+    assert ranking_words(records, by) == "means, the best first: a, b; b beats a"
+
+
 def test_a_schedule_without_a_finite_number_is_compared_last_and_shows_nothing():
     by = score_of(lambda history: history["test_acc"][0], larger_is_better=False)
     records = [record("lost", seed, (math.inf,)) for seed in range(2)]

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gluon_lr.analysis.power import power_of_difference, power_of_equivalence, seeds_for_difference, smallest_shown
-from gluon_lr.analysis.statistics import compare_differences, p_equivalent
+from gluon_lr.analysis.power import (
+    power_of_difference,
+    power_of_equivalence,
+    power_of_no_gain,
+    seeds_for_difference,
+    smallest_shown,
+)
+from gluon_lr.analysis.statistics import compare_differences, p_at_most, p_equivalent
 from gluon_lr.analysis.verdicts import Claim, against_every, all_of, judge
 from gluon_lr.report.verdicts import power_table
 
@@ -136,6 +142,38 @@ def test_no_difference_from_the_hardest_rival_names_it():
     assert judge([Claim("a − c", "score", close, 0.1)])[0].verdict == "no difference larger than 0.1"
 
 
+@pytest.mark.parametrize(("denies", "p"), [(False, p_equivalent), (True, p_at_most)])
+def test_the_part_that_looks_smallest_was_chosen_when_it_is_tested_to_be_small(denies, p):
+    close = [0.04, -0.08, 0.08, 0.0]
+    alone = replace(against_every("best", "score", {"c": close}, 0.1), denies=denies)
+    among = replace(against_every("best", "score", {"b": CLEARER, "c": close, "d": CLEAR}, 0.1), denies=denies)
+    found = [judge([claim])[0] for claim in (alone, among)]
+    assert [verdict.kind for verdict in found] == ["supported" if denies else "no difference", "not resolved"]
+    assert math.isclose(found[1].p_equivalent, 3 * p(close, 0.1))
+
+
+def needed(claim):
+    return int(re.search(r"about (\d+) would", judge([claim])[0].verdict).group(1))
+
+
+def test_the_seeds_that_would_show_no_gain_are_those_of_its_one_sided_test():
+    x = stats.norm.ppf((np.arange(6) + 0.5) / 6)
+    gains = (3 * (x - x.mean()) / x.std(ddof=1) - 0.8).tolist()
+    n = needed(Claim("no gain", "m", gains, 1.0, denies=True))
+    assert power_of_no_gain(-0.8, 3.0, n, 1.0) >= 0.8 > power_of_no_gain(-0.8, 3.0, n - 1, 1.0)
+    draws = np.random.default_rng(0).normal(-0.8, 3.0, size=(4000, n))
+    assert abs(np.mean(stats.ttest_1samp(draws, 1.0, axis=1, alternative="less").pvalue < 0.05) - 0.8) < 0.04
+
+
+def test_the_seeds_that_would_resolve_it_allow_for_the_choice_of_a_part():
+    against = [-0.5, 0.4, -1.9, 0.3, -0.8]
+    n = needed(all_of("t", "m", {"bad": against, **{str(i): [3.0, 3.1, 2.9, 3.0, 3.2] for i in range(4)}}))
+    deviation = float(np.std(against, ddof=1))
+    assert power_of_difference(-0.5, deviation, n, 0.01) >= 0.8 > power_of_difference(-0.5, deviation, n - 1, 0.01)
+    for_it = [-value for value in against]
+    assert needed(all_of("t", "m", {"weak": for_it, "good": CLEARER + [2.0]})) == needed(Claim("t", "m", for_it))
+
+
 def test_a_claim_of_parts_holds_where_all_of_them_do_and_fails_with_one():
     def kind(**parts):
         return judge([all_of("both", "gain", parts)])[0].kind
@@ -162,3 +200,5 @@ def test_power_counts_the_pairs_that_survive():
     for row, pairs in ((whole, 20), (half, 10)):
         assert row[3] == f"{smallest_shown(deviation, pairs, 0.05):.4f}"
         assert row[5] == f"{power_of_equivalence(0.0, deviation, pairs, 0.5, 0.05):.0%}"
+    denied = power_table([replace(claim, denies=True, chosen_of=2)], 20, "").rows[0]
+    assert denied[5] == f"{power_of_no_gain(0.0, deviation, 20, 0.5, 0.025):.0%}"

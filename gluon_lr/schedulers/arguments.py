@@ -78,6 +78,23 @@ def plain(value: Any) -> Any:
     return float(value) if isinstance(value, numbers.Real) else value
 
 
+def rate_of(value: Any, giver: Any, t: float) -> float:
+    """The rate that a function or another library's scheduler gave at t.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    if type(value) is float:
+        return value
+    plainly = plain(value)
+    try:
+        if not isinstance(plainly, (str, bool)):
+            return float(plainly)
+    except (TypeError, ValueError):
+        pass
+    raise UsageError(f"{named(giver)} gave {named(plainly)} at t = {t:g}: expected a number, the rate")
+
+
 def named(value: Any) -> str:
     """``value`` and its type on one short line, for a message.
 

@@ -218,6 +218,10 @@ class ClipScheduler(Scheduler):
     def __call__(self, num_update: float) -> float:
         return min(self.high, max(self.low, self.schedule(num_update)))
 
+    def __repr__(self) -> str:
+        ends = [f", {name}={end!r}" for name, end in (("low", self.low), ("high", self.high)) if math.isfinite(end)]
+        return f"ClipScheduler(schedule={self.schedule!r}{''.join(ends)})"
+
     @property
     def length(self) -> Optional[float]:
         """The schedule's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Callable, Dict
 
 
@@ -16,6 +17,21 @@ def progress(t: float, length: float) -> float:
     if t >= length or length <= 0:
         return 1.0
     return t / length if t > 0 else 0.0
+
+
+def whole(t: float, length: float) -> int:
+    """How many whole lengths lie in t ≥ 0; t may lie below a boundary by what rounding takes off.
+
+    Example:
+        >>> 0.3 // 0.1, whole(0.3, 0.1), whole(0.29, 0.1)
+        (2.0, 3, 2)
+    """
+    return int(past_rounding(t) / length)
+
+
+def past_rounding(t: float) -> float:
+    """t and a little more: what computing a boundary from fractions may have taken off."""
+    return t * (1 + 4 * sys.float_info.epsilon)
 
 
 def linear(a: float, b: float, u: float) -> float:

@@ -8,7 +8,7 @@ from typing import Optional
 
 from .arguments import choice, flag, number, require
 from .base import Scheduler
-from .curves import CURVES, cosine, linear, progress
+from .curves import CURVES, cosine, linear, past_rounding, progress, whole
 
 
 @dataclass(unsafe_hash=True)
@@ -45,15 +45,16 @@ class CosineWarmRestartsScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         cycle, start, size = self._cycle(num_update if num_update > 0 else 0)
-        u = (num_update - start) / size if num_update > 0 else 0.0
+        u = max(0.0, num_update - start) / size
         return cosine(self.base_lr * self.decay**cycle, self.final_lr, u)
 
     def _cycle(self, t: float) -> "tuple[int, float, float]":
         """The number of the cycle that holds t, its beginning, and its length."""
         length, m = self.first_cycle, self.multiplier
         if m == 1:
-            cycle = int(t // length)
+            cycle = whole(t, length)
             return cycle, cycle * length, length
+        t = past_rounding(t)
         # The logarithm guesses; at exact boundaries it may be off by one either way.
         cycle = max(0, int(math.log(t / length * (m - 1) + 1, m)))
         while length * (m**cycle - 1) / (m - 1) > t:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Tuple
 from mxnet.lr_scheduler import LRScheduler
 
 from ..errors import UsageError
-from .arguments import named, plain
+from .arguments import named, plain, rate_of
 from .base import Scheduler
 from .mxnets import InAnyOrder, in_any_order
 from .policies import ConstantScheduler, FunctionScheduler
@@ -65,11 +65,8 @@ class ForeignScheduler(Scheduler):
         self._prepare()
 
     def __call__(self, num_update: float) -> float:
-        rate = self._rate(num_update if num_update > 0 else 0)
-        try:
-            return float(rate)
-        except TypeError:  # an array of MXNet's
-            return float(plain(rate))
+        t = num_update if num_update > 0 else 0
+        return rate_of(self._rate(t), self.scheduler, t)
 
     def _prepare(self) -> None:
         self.__dict__["_rate"] = _unchanging(self.scheduler)

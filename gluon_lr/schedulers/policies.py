@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from .arguments import named, number, plain, require
+from .arguments import named, number, rate_of, require
 from .base import Scheduler
 from .curves import cosine, linear, progress
 from .purity import refuse_unsteady
@@ -214,9 +214,20 @@ class CompoundingTimeBasedScheduler(Scheduler):
     def __call__(self, num_update: float) -> float:
         if num_update <= 0 or self.decay == 0:
             return self.base_lr
-        inverse = 1 / self.decay
-        logarithm = num_update * math.log(self.decay) + math.lgamma(num_update + 1 + inverse) - math.lgamma(1 + inverse)
-        return self.base_lr * math.exp(-logarithm)
+        return self.base_lr * math.exp(-_log_compounded(self.decay, num_update))
+
+
+def _log_compounded(decay: float, t: float) -> float:
+    """ln Π_{i ≤ t} (1 + decay·i), which is t·ln decay + ln Γ(x + t) − ln Γ(x) with x = 1 + 1/decay."""
+    if decay > 1e-3:
+        x = 1 + 1 / decay
+        return t * math.log(decay) + math.lgamma(t + x) - math.lgamma(x)
+    # The difference of two huge numbers would lose the decay: Stirling's series, with what cancels taken out.
+    if decay < 1e-300:
+        return decay * t * (t + 1) / 2  # 1/decay may be infinite
+    x = 1 + 1 / decay
+    tails = [(1 - 1 / (30 * y * y)) / (12 * y) for y in (x + t, x)]
+    return (x + t - 0.5) * math.log1p(t / x) - t + t * math.log1p(decay) + tails[0] - tails[1]
 
 
 @dataclass(unsafe_hash=True)
@@ -282,11 +293,8 @@ class FunctionScheduler(Scheduler):
         number(self, "length", optional=True, least=0)
 
     def __call__(self, num_update: float) -> float:
-        rate = self.function(num_update if num_update > 0 else 0)
-        try:
-            return float(rate)
-        except TypeError:  # an array of MXNet's
-            return float(plain(rate))
+        t = num_update if num_update > 0 else 0
+        return rate_of(self.function(t), self.function, t)
 
 
 @dataclass(unsafe_hash=True)

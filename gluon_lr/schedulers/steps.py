@@ -8,6 +8,7 @@ from typing import Sequence
 
 from .arguments import ascending, number, numbers_of, require
 from .base import Scheduler
+from .curves import whole
 
 
 @dataclass(unsafe_hash=True)
@@ -36,7 +37,7 @@ class StepScheduler(Scheduler):
         number(self, "factor", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
-        return self.base_lr * self.factor ** (num_update // self.step if num_update > 0 else 0)
+        return self.base_lr * self.factor ** (whole(num_update, self.step) if num_update > 0 else 0)
 
 
 @dataclass(unsafe_hash=True)

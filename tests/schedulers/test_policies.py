@@ -242,6 +242,41 @@ def test_restarts_begin_exactly_at_their_boundaries():
             assert schedule(boundary - size / m * 1e-3) < 0.01
 
 
+@pytest.mark.parametrize("multiplier", [1, 1.5, 2])
+@pytest.mark.parametrize("first", [0.1, 0.3, 0.6, 0.7])
+def test_restarts_and_steps_come_at_fractions_too(first, multiplier):
+    """0.3 // 0.1 is 2.0 in floating point; the third restart comes at 0.3 for all that."""
+    restarts = s.CosineWarmRestartsScheduler(first, multiplier, base_lr=1.0)
+    boundaries = [first * (k if multiplier == 1 else (multiplier**k - 1) / (multiplier - 1)) for k in range(12)]
+    decimals = [round(t, 12) for t in boundaries]
+    assert [restarts(t) for t in [*boundaries, *decimals]] == pytest.approx([1.0] * 24, abs=1e-9)
+    assert [restarts(t - 1e-6 * first) for t in boundaries[1:]] == pytest.approx([0.0] * 11, abs=1e-9)
+    steps = s.StepScheduler(first, 0.5, 1.0)
+    assert [steps(round(k * first, 12)) for k in range(12)] == [0.5**k for k in range(12)]
+    assert [steps(k * first - 1e-6) for k in range(1, 12)] == [0.5 ** (k - 1) for k in range(1, 12)]
+
+
+@pytest.mark.parametrize("decay", [1e-2, 1e-3, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-300, 1e-310])
+def test_the_compounding_decay_is_its_product_however_small(decay):
+    schedule = s.CompoundingTimeBasedScheduler(decay, base_lr=1.0)
+    for t in (1, 10, 1000):
+        product = math.exp(-math.fsum(math.log1p(decay * i) for i in range(1, t + 1)))
+        assert schedule(t) == pytest.approx(product, rel=2e-12)
+
+
+def test_a_clipped_schedule_is_written_as_the_call_that_makes_it():
+    schedule = s.StepScheduler(2)
+    for ends in ({}, {"low": 0.01}, {"high": 0.5}, {"low": 0.01, "high": 0.5}):
+        clipped = s.ClipScheduler(schedule, **ends)
+        assert eval(repr(clipped), dict(vars(s))) == clipped
+
+
+@pytest.mark.parametrize("result", [None, "0.1", [0.1, 0.2], mx.nd.array([0.1, 0.2])])
+def test_a_function_that_gives_no_rate_is_named(result):
+    with pytest.raises(UsageError, match=r"gave .* at t = 3: expected a number"):
+        s.FunctionScheduler(lambda t: result)(3)
+
+
 OPTIMIZERS = sorted(mx.optimizer.Optimizer.opt_registry)
 
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from ..errors import RecordError
 from ..files import array_digest, atomic, digest
-from .memory import Snapshot, capture, restore, stored_attributes
+from .attributes import stored_attributes
+from .memory import Snapshot, capture, restore
 from .private import arrays_of, is_initialized
 from .reach import parameters_of
 from .trainer import detached_trainer
-from .values import Copy, ObjectState, Own, is_array
+from .values import Copy, ObjectState, Own, detached, is_array
 
-VERSION = 4
+VERSION = 5
 
 _COLLECTIONS = {"list": list, "tuple": tuple, "set": set, "deque": deque}
 
@@ -31,11 +32,13 @@ def save(
     Args:
         path: the file.
         net, trainer, also: as :func:`~gluon_lr.snapshot.capture` takes them.
-        notes: plain values to keep with it, such as the number of epochs done; default none.
+        notes: plain values to keep with it, such as the number of epochs done: numbers, texts, lists, and dicts whose
+            keys are texts; default none. A tuple comes back as a list.
 
     Raises:
         OutputError: the file cannot be written; what stood there stays.
-        RecordError: the trainer holds a state that is neither array, number, text nor a collection of these.
+        RecordError: the trainer or a schedule holds a state that is neither array, number, text nor a collection of
+            these, or the notes something that is not plain.
         UsageError: a parameter is not initialized.
 
     Example: a training in your own loop that goes on where it stopped:
@@ -101,13 +104,15 @@ def write(path: Any, snapshot: Snapshot, notes: Dict[str, Any]) -> None:
         if any(value is not None for value in stored.values()):
             attributes[block] = {key: _pack(value, arrays, _joined(block, key)) for key, value in stored.items()}
     trainer = None if snapshot.trainer is None else detached_trainer(snapshot.trainer)
+    schedules = {name: _pack(detached(schedule), arrays, name) for name, schedule in snapshot.schedules.items()}
     body = {
         "version": VERSION,
-        "notes": notes,
+        "notes": _plain(notes, "notes"),
         "parameters": _pack(snapshot.parameters, arrays),
         "gradients": _pack(snapshot.gradients, arrays),
         "fresh": snapshot.fresh,
         "attributes": attributes,
+        "schedules": schedules,
         "trainer": None if trainer is None else {key: _pack(part, arrays, key) for key, part in trainer.items()},
     }
     body["arrays"] = [array_digest(array) for array in arrays]
@@ -163,11 +168,29 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
                 block: Copy(None, {key: _unpack(value, arrays) for key, value in values.items()})
                 for block, values in body["attributes"].items()
             },
+            {name: _unpack(schedule, arrays) for name, schedule in body["schedules"].items()},
+            [],
             None if trainer is None else {key: _unpack(value, arrays) for key, value in trainer.items()},
         )
     except Exception as error:
         raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts over") from error
     return snapshot, body["notes"]
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Notes as JSON holds them; numbers of NumPy's as plain ones."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(part, f"{name}[{i}]") for i, part in enumerate(value)]
+    if not isinstance(value, dict):
+        raise RecordError(f"{name} holds a {type(value).__name__}: expected numbers, texts, lists, and dicts of these")
+    odd = [key for key in value if not isinstance(key, str)]
+    if odd:
+        raise RecordError(f"{name} has the key {odd[0]!r}: expected texts, since a file would give it back as one")
+    return {key: _plain(part, f"{name}[{key!r}]") for key, part in value.items()}
 
 
 def _pack(value: Any, arrays: List[np.ndarray], name: str = "the state") -> Any:

@@ -16,6 +16,14 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import RecordError, UsageError
+from .attributes import (
+    capture_attributes,
+    capture_schedules,
+    check_attributes,
+    check_schedules,
+    restore_attributes,
+    restore_schedules,
+)
 from .private import (
     arrays_of,
     gradient_is_fresh,
@@ -23,13 +31,15 @@ from .private import (
     is_deferred,
     is_initialized,
     mark_gradient,
-    own_attributes,
     trainer_parameters,
     whole_arrays_of,
 )
-from .reach import blocks_of, parameters_of
+from .reach import parameters_of
 from .trainer import capture_trainer, check_trainer, match_trainer, restore_trainer
-from .values import Copy, arrays_within, copied, detached, is_array, put_back, put_into
+from .values import arrays_within
+
+_SETTINGS = ("grad_req", "lr_mult", "wd_mult")
+Settings = List[Tuple[Any, Dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class Snapshot:
         gradients: structural name → its gradient arrays, where they are still to be used.
         fresh: structural name → whether each context's gradient waits for a step.
         attributes: structural name of a block → a copy of its Python attributes.
+        schedules: place among the other objects → a copy of a schedule that watches the training.
+        settings: each parameter with its ``grad_req``, ``lr_mult`` and ``wd_mult``; none from a file.
         trainer: optimizer, updaters, scheduler and scaler; None for a snapshot of the net alone.
     """
 
@@ -48,12 +60,14 @@ class Snapshot:
     gradients: Dict[str, List[Any]]
     fresh: Dict[str, List[bool]]
     attributes: Dict[str, Any]
+    schedules: Dict[str, Any]
+    settings: Settings
     trainer: Optional[Dict[str, Any]]
 
     @property
     def nbytes(self) -> int:
         """Bytes held by the arrays of this snapshot."""
-        held = arrays_within([self.parameters, self.gradients, self.attributes, self.trainer])
+        held = arrays_within([self.parameters, self.gradients, self.attributes, self.schedules, self.trainer])
         return sum(_stored(array).size * _itemsize(array) for array in held)
 
 
@@ -70,7 +84,8 @@ def capture(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Snapshot
             read.
     """
     parameters, gradients, fresh = {}, {}, {}
-    for name, parameter in parameters_of(net, trainer, also).items():
+    own = parameters_of(net, trainer, also)
+    for name, parameter in own.items():
         if not is_initialized(parameter):
             raise UsageError(
                 f"parameter {name} is not initialized: call net.initialize() and run one batch through the net first "
@@ -87,6 +102,8 @@ def capture(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Snapshot
         gradients,
         fresh,
         capture_attributes(net, also),
+        capture_schedules(also),
+        settings_of(own),
         None if trainer is None else capture_trainer(trainer, _moved_by(trainer, net, also)),
     )
 
@@ -114,97 +131,53 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[An
     own = parameters_of(net, trainer, also)
     with uninterrupted():
         _check_same_architecture(snapshot, own, _listed(ctx))
-        _check_attributes(snapshot, net, also)
+        check_attributes(snapshot.attributes, net, also)
+        check_schedules(snapshot.schedules, also)
         if with_trainer:
             moves = _moved_by(trainer, net, also)
             check_trainer(snapshot.trainer, trainer, moves)
-        for name, parameter in own.items():
-            if not is_initialized(parameter):
-                initialize_with(parameter, snapshot.parameters[name][0], _listed(ctx))
-        if with_trainer:
-            match_trainer(snapshot.trainer, trainer)
+        take_back = [
+            initialize_with(parameter, snapshot.parameters[name][0], _listed(ctx))
+            for name, parameter in own.items()
+            if not is_initialized(parameter)
+        ]
+        try:
+            if with_trainer:
+                match_trainer(snapshot.trainer, trainer)
+        except RecordError:
+            for undo in take_back:
+                undo()
+            raise
+        # Another net keeps its own settings: its backbone may be frozen on purpose.
+        restore_settings(
+            [(p, settings) for p, settings in snapshot.settings if any(p is mine for mine in own.values())]
+        )
         for name, parameter in own.items():
             _restore_parameter(snapshot, name, parameter)
         restore_attributes(snapshot.attributes, net, also)
+        restore_schedules(snapshot.schedules, also)
         if with_trainer:
             restore_trainer(snapshot.trainer, trainer, moves)
 
 
-def capture_attributes(net: Any, also: Sequence[Any] = ()) -> Dict[str, Any]:
-    """A copy of the Python attributes of every block, parameters and blocks aside; name → :class:`Copy`.
-
-    A net may keep hidden states, counters or rates there. An object that is neither array, number, text nor a
-    collection of these is kept as it is: the attribute is made to hold it again.
-    """
-    return {
-        name: Copy(block, {key: copied(value) for key, value in _plain_attributes(block).items()})
-        for name, block in blocks_of(net, also).items()
-    }
+def settings_of(parameters: Dict[str, Any]) -> Settings:
+    """Each parameter with what is set of it, beside its value."""
+    return [(parameter, {key: getattr(parameter, key) for key in _SETTINGS}) for parameter in parameters.values()]
 
 
-def restore_attributes(saved: Dict[str, Any], net: Any, also: Sequence[Any] = ()) -> None:
-    """Put the copies back into the blocks that they were taken of; into others, only arrays that training leaves there.
-
-    A number in another block may be a setting of that block, such as a dropout rate, which must not change.
-    """
-    for name, block in blocks_of(net, also).items():
-        copy = saved.get(name)
-        if copy is None:
-            continue
-        if copy.of is block:
-            for key in _plain_attributes(block):
-                if key not in copy.content:
-                    del vars(block)[key]
-            vars(block).update({key: put_back(part) for key, part in copy.content.items()})
-            continue
-        for key, value in stored_attributes(copy).items():
-            current = vars(block).get(key)
-            if value is not None or arrays_within(current):
-                vars(block)[key] = put_into(_placed(value, current, block), current)
-
-
-def stored_attributes(copy: Any) -> Dict[str, Any]:
-    """The attributes of a block that a file or another block receives: those with arrays, and those that are None."""
-    return {key: detached(part) for key, part in copy.content.items() if part is None or arrays_within(part)}
-
-
-def _plain_attributes(block: Any) -> Dict[str, Any]:
-    from mxnet import gluon
-
-    attributes = own_attributes(block) if isinstance(block, gluon.Block) else vars(block)
-    structure = (gluon.Block, gluon.Parameter, gluon.ParameterDict)
-    return {key: value for key, value in attributes.items() if not isinstance(value, structure)}
-
-
-def _placed(value: Any, current: Any, block: Any) -> Any:
-    """Arrays that have no counterpart yet, on the block's context."""
-    contexts = _contexts_of(block)
-    if not is_array(value) or is_array(current) or not contexts:
-        return value
-    return value.as_in_context(contexts[0])
-
-
-def _contexts_of(block: Any) -> List[Any]:
-    parameters = block.collect_params().values() if hasattr(block, "collect_params") else ()
-    return next((list(parameter.list_ctx()) for parameter in parameters if is_initialized(parameter)), [])
-
-
-def _check_attributes(snapshot: Snapshot, net: Any, also: Sequence[Any]) -> None:
-    blocks = blocks_of(net, also)
-    for name, copy in snapshot.attributes.items():
-        arrays = {key for key, value in stored_attributes(copy).items() if value is not None}
-        if arrays and name not in blocks:
-            raise RecordError(
-                f"the snapshot is of another net: it has the array {name}.{sorted(arrays)[0]}, and this one has no "
-                f"{name}. Restore it into the net it was taken of"
-            )
+def restore_settings(saved: Settings) -> None:
+    """Set again what :func:`settings_of` found."""
+    for parameter, settings in saved:
+        for key, value in settings.items():
+            setattr(parameter, key, value)
 
 
 def _restore_parameter(snapshot: Snapshot, name: str, parameter: Any) -> None:
     for saved, array in zip(snapshot.parameters[name], arrays_of(parameter)):
         saved.copyto(array)
-    gradients = parameter.list_grad() if parameter.grad_req != "null" else []
-    for saved, array in zip(snapshot.gradients.get(name, ()), gradients):
+    if parameter.grad_req == "null":
+        return
+    for saved, array in zip(snapshot.gradients.get(name, ()), parameter.list_grad()):
         saved.copyto(array)
     for saved, array in zip(snapshot.fresh.get(name, ()), arrays_of(parameter)):
         mark_gradient(array, saved)

@@ -5,7 +5,7 @@ MXNet 1.9.1 is the last release, so these names will not change. We found all of
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 # What a Block keeps for MXNet's own use: children, names, hooks, and the graph and settings of hybridize().
 _PLUMBING = frozenset(
@@ -80,15 +80,23 @@ def mark_gradient(array: Any, fresh: bool) -> None:
     array._fresh_grad = fresh
 
 
-def initialize_with(parameter: Any, array: Any, contexts: Any) -> None:
-    """Give an uninitialized parameter its shape and value, as ``load_parameters`` does, without a random draw.
+def initialize_with(parameter: Any, array: Any, contexts: Any) -> Callable[[], None]:
+    """Give an uninitialized parameter its shape and value, as ``load_parameters`` does, without a random draw; a
+    function that takes them back.
 
     Args:
         parameter: deferred, or never initialized.
         array: its value.
         contexts: where to put it, if it was never initialized; a deferred one knows.
     """
+    before = dict(vars(parameter))
+
+    def take_back() -> None:
+        vars(parameter).clear()
+        vars(parameter).update(before)
+
     parameter._load_init(array, None if parameter._deferred_init else contexts)
+    return take_back
 
 
 def deferred_initializers(parameter: Any) -> List[Any]:
@@ -238,6 +246,11 @@ def match_kvstore(was_there: bool, trainer: Any) -> None:
         trainer._init_params()
     elif trainer._kv_initialized and not was_there and not trainer._distributed:
         trainer._reset_kvstore()
+
+
+def forget_kvstore(trainer: Any) -> None:
+    """Have the trainer decide on its kvstore again at its next step."""
+    trainer._reset_kvstore()
 
 
 def put_weights_on_kvstore(trainer: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Dict, FrozenSet, List, Optional
 from ..errors import RecordError, UsageError
 from .private import (
     current_device,
+    forget_kvstore,
     gradient_scale,
     has_kvstore,
     loss_scaler,
@@ -104,7 +105,7 @@ def check_trainer(saved: Dict[str, Any], trainer: Any, moves: List[str]) -> None
         )
     _device_numbers(saved, _contexts_of(trainer))
     if saved.get("of") is not trainer:
-        _check_same_object(detached(saved["scheduler"]), trainer.optimizer.lr_scheduler, "scheduler")
+        check_same_object(detached(saved["scheduler"]), trainer.optimizer.lr_scheduler, "scheduler")
 
 
 def match_trainer(saved: Dict[str, Any], trainer: Any) -> None:
@@ -113,8 +114,11 @@ def match_trainer(saved: Dict[str, Any], trainer: Any) -> None:
     Raises:
         RecordError: one of the two updates on its kvstore and the other does not.
     """
+    undecided = not has_kvstore(trainer)
     match_kvstore(saved["kvstore"], trainer)
     if updates_on_kvstore(trainer) != saved["on_kvstore"]:
+        if undecided:
+            forget_kvstore(trainer)
         raise RecordError(
             "one of the snapshot's trainer and this one updates on its kvstore, and the other does not: build it with "
             f"gluon.Trainer(..., update_on_kvstore={saved['on_kvstore']})"
@@ -223,7 +227,7 @@ def _named(contexts: List[List[Any]]) -> str:
     return "[" + ", ".join(f"{kind}({number})" for kind, number in contexts) + "]"
 
 
-def _check_same_object(saved: Any, own: Any, name: str) -> None:
+def check_same_object(saved: Any, own: Any, name: str) -> None:
     """Refuse to write a schedule's state into another kind of schedule, or into one of other settings.
 
     Args:
@@ -243,12 +247,12 @@ def _check_same_object(saved: Any, own: Any, name: str) -> None:
         _check_settings(saved, own, name)
         for key, value in saved.attributes.items():
             if _has_objects(value):
-                _check_same_object(value, vars(own).get(key), f"{name}.{key}")
+                check_same_object(value, vars(own).get(key), f"{name}.{key}")
     elif isinstance(saved, (list, tuple, dict)) and _has_objects(saved):
         if type(saved) is not type(own) or len(saved) != len(own):
             raise RecordError(f"the snapshot has {len(saved)} schedules in {name}: give the trainer's as many")
         for key in saved if isinstance(saved, dict) else range(len(saved)):
-            _check_same_object(saved[key], own[key], f"{name}[{key}]")
+            check_same_object(saved[key], own[key], f"{name}[{key}]")
 
 
 def _has_objects(value: Any) -> bool:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 from ..errors import UsageError
+from .attributes import capture_attributes, restore_attributes
 from .disk import load, save
-from .memory import capture, capture_attributes, restore, restore_attributes, uninterrupted
+from .memory import capture, restore, restore_settings, settings_of, uninterrupted
+from .reach import parameters_of
 from .values import copied, is_plain_object, put_back
 
 
@@ -18,6 +20,9 @@ def preserved(
 ) -> Iterator[None]:
     """Undo whatever happens to ``net`` and ``trainer`` in the block, even when the block raises.
 
+    Weights, optimizer, counters, hidden states, ``grad_req`` and the parameters' multipliers come back. Layers and
+    types of numbers do not: after ``net.add()`` or ``net.cast()`` the block ends with a ``RecordError``.
+
     Args:
         net: a Gluon block, initialized.
         trainer: its trainer; default none.
@@ -25,11 +30,12 @@ def preserved(
             seeded with it when the block ends, so that what follows does not depend on what the block drew.
         path: a file that keeps the state during the block, so that :func:`~gluon_lr.snapshot.load` can restore it
             after a kill; default in memory, which takes less memory than writing a file.
-        also: other objects whose blocks and parameters belong to the state, such as a loss with a BatchNorm or a second
-            network in it; default none.
+        also: other objects that belong to the state, such as a loss with a BatchNorm or a second network in it, or a
+            ``ReduceOnPlateau`` that the trainer does not have; default none.
 
     Raises:
         UsageError: the net is not initialized, or ``path`` is there already.
+        RecordError: when the block ends: it gave the net other layers or other types of numbers.
         OutputError: ``path`` cannot be written. The block does not begin.
 
     Example:
@@ -73,13 +79,14 @@ def _written(path: Path, net: Any, trainer: Any, also: Sequence[Any]) -> Callabl
         )
     save(path, net, trainer, also=also)
     # The file holds neither objects nor code, so we remember here which ones there were; this takes little memory.
-    attributes = capture_attributes(net, also)
+    attributes, settings = capture_attributes(net, also), settings_of(parameters_of(net, trainer, also))
     scheduler = None if trainer is None else copied(trainer.optimizer.lr_scheduler, is_plain_object)
 
     def undo() -> None:
         if trainer is not None:
             trainer.optimizer.lr_scheduler = put_back(scheduler)
         restore_attributes(attributes, net, also)
+        restore_settings(settings)
         load(path, net, trainer, also)
         path.unlink()
 

@@ -65,6 +65,15 @@ def is_pure(value: Any) -> bool:
     return isinstance(value, Scheduler)
 
 
+def is_schedule(value: Any) -> bool:
+    """Whether it is a schedule that changes: all that it holds is state, its numbers too."""
+    from mxnet.lr_scheduler import LRScheduler
+
+    from ..hyper import HyperparameterSchedule
+
+    return not is_pure(value) and isinstance(value, (LRScheduler, HyperparameterSchedule))
+
+
 def is_plain_object(value: Any) -> bool:
     """Whether it is an object of somebody's own class, or a scheduler of MXNet's, with attributes to look through."""
     from mxnet import gluon, optimizer

@@ -11,7 +11,7 @@ from mxnet import lr_scheduler
 from small import assert_same, made, state, work
 
 from gluon_lr.errors import RecordError
-from gluon_lr.hyper import ReduceOnPlateau
+from gluon_lr.hyper import HyperparameterSchedule, ReduceOnPlateau
 from gluon_lr.schedulers import CosineScheduler, ExponentialScheduler, FunctionScheduler
 from gluon_lr.state import capture, load, preserved, restore, save
 
@@ -303,3 +303,44 @@ def test_arrays_in_a_schedule_are_put_back_in_place():
         mean += 1
     assert schedule.mean is mean
     assert mean.asscalar() == 0
+
+
+def stalled(times, peak=1.0):
+    plateau = ReduceOnPlateau(peak, factor=0.5, patience=0)
+    for _ in range(times):
+        plateau.observe(1.0)
+    return plateau
+
+
+@pytest.mark.parametrize("wrap", [lambda plateau: plateau, lambda plateau: HyperparameterSchedule("wd", plateau)])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_schedule_beside_the_trainer_goes_on_too(wrap, in_memory, tmp_path):
+    (net, _), first, second = made(), stalled(3), stalled(0)
+    if in_memory:
+        restore(capture(net, also=[wrap(first)]), net, also=[wrap(second)])
+    else:
+        save(tmp_path / "kept", net, also=[wrap(first)])
+        load(tmp_path / "kept", net, also=[wrap(second)])
+    assert (second.multiplier, second.best) == (first.multiplier, first.best) == (0.25, 1.0)
+    for plateau in (first, second):
+        plateau.observe(2.0)
+    assert second(0) == first(0) == 0.125
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_what_such_a_schedule_saw_in_a_block_is_undone(from_file, tmp_path):
+    (net, trainer), plateau = made(), stalled(3)
+    holder = HyperparameterSchedule("wd", plateau)
+    with preserved(net, trainer, path=tmp_path / "kept" if from_file else None, also=[holder]):
+        plateau.observe(9.0)
+        assert plateau.multiplier == 0.125
+    assert holder.schedule is plateau
+    assert plateau.multiplier == 0.25
+
+
+def test_such_a_schedule_is_refused_where_it_is_another_or_none(tmp_path):
+    net, _ = made()
+    save(tmp_path / "kept", net, also=[stalled(3)])
+    for also in ([], [HyperparameterSchedule("wd", stalled(0))]):
+        with pytest.raises(RecordError, match=r"also\[0\]|the snapshot was saved with the also\[0\]"):
+            load(tmp_path / "kept", net, also=also)

@@ -234,3 +234,19 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         save(tmp_path / "file" / "s.npz", net)
+
+
+def test_notes_come_back_as_they_were_or_are_refused(tmp_path):
+    net, _ = made()
+    notes = {"best": np.float32(0.5), "n": np.int64(3), "curve": [0.1, None, float("inf")], "of": {"a": True, "b": "ö"}}
+    save(tmp_path / "kept", net, notes=notes)
+    assert load(tmp_path / "kept", net) == {**notes, "best": 0.5, "n": 3}
+    for wrong, said in [
+        ({"acc": {9: 0.5, 10: 0.6}}, r"notes\['acc'\] has the key 9: expected texts"),
+        ({None: 1}, "notes has the key None: expected texts"),
+        ({"acc": [0.5, {0.1}]}, r"notes\['acc'\]\[1\] holds a set: expected numbers, texts, lists"),
+        ({"acc": np.zeros(2)}, r"notes\['acc'\] holds a ndarray"),
+    ]:
+        with pytest.raises(RecordError, match=said):
+            save(tmp_path / "other", net, notes=wrong)
+    assert not (tmp_path / "other").exists()

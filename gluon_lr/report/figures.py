@@ -121,20 +121,25 @@ def draw_mean(
 ) -> None:
     """One line a schedule: the mean over its finished runs at each epoch, in a band from the least to the greatest;
     ``line`` in place of parts of the schedule's own look. Where runs collapsed, the legend says how many did not."""
-    curves = [record.history[quantity] for record in records if record.status == "finished"]
-    if not curves:
+    table = _finished(records, quantity)
+    if not len(table):
         collapsed = sum(record.status == "collapsed" for record in records)
         if collapsed:  # an outcome, which has to be seen where there is no curve
             ax.plot([], [], label=f"{label or name} (0 of {collapsed})", ms=4, lw=1.5, **{**look(name), **line})
         return
-    table = np.array([curve[: min(map(len, curves))] for curve in curves], float)
     epochs = np.arange(1, table.shape[1] + 1)
     style = {**look(name), **line}
     complete = sum(record.complete for record in records)
-    label = (label or name) + (f" ({len(curves)} of {complete})" if len(curves) < complete else "")
+    label = (label or name) + (f" ({len(table)} of {complete})" if len(table) < complete else "")
     ax.plot(epochs, table.mean(axis=0), label=label, markevery=max(1, len(epochs) // 8), ms=4, lw=1.5, **style)
     if len(table) > 1:
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)
+
+
+def _finished(records: Sequence[Record], quantity: str) -> np.ndarray:
+    """The curves of finished trainings, one a row, as long as the shortest."""
+    curves = [record.history[quantity] for record in records if record.status == "finished"]
+    return np.array([curve[: min(map(len, curves))] for curve in curves], float)
 
 
 def draw_beside(
@@ -165,9 +170,33 @@ def draw_beside(
         if quantity == "lr_mean":
             ax.set_yscale("log")
             plain_ticks(ax.yaxis)
+    if quantity != "lr_mean":
+        _hold_to_medians(axes.flat, shown, groups, quantity)
     if not counterparts and "constant" in groups:
         figure.suptitle("grey: constant", fontsize=9)
     return figure
+
+
+def _hold_to_medians(axes: Any, shown: Sequence[str], groups: Mapping[str, Sequence[Record]], quantity: str) -> None:
+    """Where single seeds would press all curves into a line, keep to what the medians need; panels that are cut say how
+    far their bands reach."""
+    found = {name: _finished(groups[name], quantity) for name in shown}
+    curves = {name: table for name, table in found.items() if table.size}
+    if not curves:
+        return
+    medians = np.concatenate([np.median(table, axis=0) for table in curves.values()])
+    low, high = medians.min(), medians.max()
+    reach = max(table.max() for table in curves.values()) - min(table.min() for table in curves.values())
+    if reach <= 2 * (high - low):
+        return
+    margin = 0.1 * (high - low)
+    for name, ax in zip(shown, axes):
+        ax.set_ylim(low - margin, high + margin)
+        least, greatest = (curves[name].min(), curves[name].max()) if name in curves else (low, high)
+        if least < low - margin:
+            ax.text(0.97, 0.03, f"band from {least:.2g}", transform=ax.transAxes, ha="right", fontsize=7)
+        if greatest > high + margin:
+            ax.text(0.97, 0.97, f"band to {greatest:.2g}", transform=ax.transAxes, ha="right", va="top", fontsize=7)
 
 
 def draw_training(records: Sequence[Record], title: str) -> Any:

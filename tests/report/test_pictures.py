@@ -35,6 +35,18 @@ def test_a_panel_a_schedule_over_its_counterpart():
     assert [ax.get_title() for ax in paired] == ["plateau, grey: step"]
 
 
+def test_one_seed_that_goes_astray_does_not_press_all_curves_into_a_line():
+    records = [training(name, seed) for name in ("constant", "step", "plateau") for seed in range(5)]
+    usual = draw_beside(records, "test_acc", "accuracy").axes
+    assert not [text for ax in usual for text in ax.texts]
+    astray = draw_beside([*records, training("step", 5, accuracy=-0.4)], "test_acc", "accuracy").axes
+    assert [[text.get_text() for text in ax.texts] for ax in astray] == [["band from -0.41"], []]
+    for ax in astray:
+        assert ax.get_ylim() == pytest.approx((0.4 - 0.04, 0.8 + 0.04))
+    loud = draw_beside([*records, training("plateau", 5, accuracy=2.0)], "train_loss", "loss").axes
+    assert [[text.get_text() for text in ax.texts] for ax in loud] == [[], ["band to 2"]]
+
+
 def test_the_rates_of_schedules_have_a_logarithmic_axis_in_plain_figures():
     records = [training("constant"), training("step")]
     (ax,) = draw_beside(records, "lr_mean", "rate").axes

@@ -5,6 +5,7 @@ Names load when they are first used: importing the package touches no data, swit
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, List
 
 __version__ = "2.0.0"
@@ -55,6 +56,8 @@ __all__ = sorted(_WHERE)
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
+        if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+            return import_module(f".{name}", __name__)  # a module, such as snapshot, that nobody imported yet
         raise AttributeError(f"gluon_lr has no {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(f".{_WHERE[name]}", __name__), name)
 

@@ -12,11 +12,11 @@ from .cli import run
 # name: (module with its main, what it does, how long it takes)
 COMMANDS: Dict[str, Tuple[str, str, str]] = {
     "chapter": ("studies.chapter", "train the book's five networks, published beside reproduced", "7 min; --quick 1"),
-    "tutorial": ("studies.tutorial", "the finder, then three rates on CIFAR-10", "15 min a seed; --quick 1"),
-    "article": ("studies.article", "nine schedules on an MLP", "20 min a seed; --quick 1"),
-    "talk": ("studies.talk", "schedules × rates with a vision transformer", "30 min a seed; --quick 1"),
+    "tutorial": ("studies.tutorial", "the finder, then three rates on CIFAR-10", "5 min a seed; --quick 1"),
+    "article": ("studies.article", "nine schedules on an MLP", "10 min a seed; --quick 1"),
+    "talk": ("studies.talk", "schedules × rates with a vision transformer", "20 min a seed; --quick 1"),
     "beyond": ("studies.beyond", "schedules of other things than the rate", "6 min a seed; --quick 1"),
-    "exercises": ("studies.exercises", "the chapter's exercises, worked", "6 min a seed; --quick 1"),
+    "exercises": ("studies.exercises", "the chapter's exercises, worked", "20 min a seed; --quick 1"),
     "find": ("finder", "search for a learning rate of your own net", "about 150 updates"),
     "schedulers": ("schedulers", "draw every policy, or print one as CSV", "seconds"),
     "data": ("data", "fetch, verify or find a dataset", "minutes"),

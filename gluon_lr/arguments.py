@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 
 from .errors import UsageError
 
+MOST_SEED = 2**32 - 1  # of NumPy's generator
 
-def whole_number(name: str, value: Any, least: int) -> int:
+
+def whole_number(name: str, value: Any, least: int, most: float = math.inf) -> int:
     """``value`` as an int, be it Python's, NumPy's or an MXNet array of one number.
 
     Raises:
-        UsageError: it is not a whole number, or below ``least``.
+        UsageError: it is not a whole number, below ``least`` or above ``most``.
 
     Example:
         >>> whole_number("repeats", np.int64(3), least=1)
@@ -25,6 +28,8 @@ def whole_number(name: str, value: Any, least: int) -> int:
         plain = int(plain)  # MXNet's arrays are of floats unless one asks for another type
     if isinstance(plain, bool) or not isinstance(plain, numbers.Integral) or plain < least:
         raise UsageError(f"{name} is {shown(value)}: expected a whole number of at least {least}")
+    if plain > most:
+        raise UsageError(f"{name} is {shown(value)}: expected at most {most}")
     return int(plain)
 
 

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional
 
+import mxnet as mx
 import numpy as np
 from mxnet import gluon
 from mxnet.base import MXNetError
 
 from .errors import UsageError
-from .state.private import class_axis, is_initialized, labels_are_numbers
+from .state.private import class_axis, is_deferred, is_initialized, labels_are_numbers
 
 
 def has_shapes(net: Any) -> bool:
     """Whether every parameter is initialized; a deferred one still waits for a first batch to give its shape."""
     return all(is_initialized(parameter) for parameter in net.collect_params().values())
+
+
+def contexts_of(net: Any, ctx: Any) -> List[mx.Context]:
+    """The contexts to work on, ``ctx`` or where the net is, or the CPU.
+
+    Raises:
+        UsageError: the net is on others.
+    """
+    own: List[mx.Context] = []
+    for parameter in net.collect_params().values():
+        if is_initialized(parameter) or is_deferred(parameter):
+            own = list(parameter.list_ctx())
+            break
+    wanted = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else own or [mx.cpu()]
+    if own and own != wanted:
+        raise UsageError(f"the net is on {own}, and was asked to work on {wanted}: name the same contexts")
+    return wanted
 
 
 def require_trainable(net: Any) -> None:

@@ -84,6 +84,15 @@ def positive_int(text: str) -> int:
     return value
 
 
+def seed(text: str) -> int:
+    """A seed, a whole number from 0 to 2³² − 1, for ``type=``."""
+    from .arguments import MOST_SEED
+
+    if not text.isdecimal() or int(text) > MOST_SEED:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {MOST_SEED}, got {text!r}")
+    return int(text)
+
+
 def seeds(text: str) -> List[int]:
     """Seeds such as ``0``, ``0-4`` or ``1,3,5-7``, for ``type=``.
 

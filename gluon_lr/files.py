@@ -91,8 +91,11 @@ def body_of(text: str, version: int) -> Dict[str, Any]:
 
 def array_digest(array: np.ndarray) -> str:
     """SHA-256 of an array's type, shape and content."""
-    described = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
-    described.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+    kind = array.dtype.str if array.dtype.names is None else array.dtype.descr  # else "|V8" for any two fields of four
+    described = hashlib.sha256(f"{kind} {array.shape} ".encode())
+    dates = array.dtype.kind in "mM"  # of which Python's buffers know nothing
+    whole = np.ascontiguousarray(array.view(np.int64) if dates else array)
+    described.update(whole.data.cast("B") if array.size and array.dtype.names is None else whole.tobytes())
     return described.hexdigest()
 
 

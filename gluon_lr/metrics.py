@@ -11,7 +11,7 @@ import numpy as np
 from .checks import number_of_classes, require_classes
 from .errors import UsageError
 from .state.private import class_axis
-from .update import Shard
+from .update import Shard, wide
 
 # Batches whose metrics are computed in one go, and the most numbers that their outputs may hold meanwhile.
 _TOGETHER, _MOST_NUMBERS = 32, 1 << 20
@@ -51,7 +51,7 @@ class Metrics:
     def add(self, done: Sequence[Shard]) -> None:
         """Count the shards of a batch."""
         for output, target, losses in done:
-            losses = _classic(losses)
+            losses = wide(_classic(losses))
             if self._metric is not None:
                 self._add_metric(output, target)
                 self._losses.append(losses.reshape((1, -1)).sum(axis=1))
@@ -128,7 +128,8 @@ class Metrics:
                 arrays[0] if len(arrays) == 1 else mx.nd.concat(*arrays, dim=0) for arrays in zip(*group)
             )
             self._losses.append(values.reshape((len(group), -1)).sum(axis=1))
-            self._right.append((output.argmax(axis=axis) == y.astype("float32", copy=False)).sum())
+            chosen = wide(output).argmax(axis=axis).astype("float32", copy=False)
+            self._right.append((chosen == y.astype("float32", copy=False)).sum())
             self._counted += y.size
             self._labels.append(y)
         self._waiting = []

@@ -13,11 +13,13 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from .arguments import whole_number
-from .checks import named_batch, require_trainable
+from .checks import contexts_of, named_batch, require_trainable
 from .data.forms import Unpack, shards, unpack_pair, unpacked
 from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metric, Metrics
+from .state import parameters_of
+from .state.private import has_sparse_gradient
 from .update import examples, forward, update
 
 # Updates that may wait in MXNet's queue: enough never to stall it, few enough to bound its memory. Each wait switches
@@ -95,17 +97,19 @@ def _passes(batches: Iterable[Any]) -> Iterable[Any]:
 
 
 @contextlib.contextmanager
-def _gradients_added(net: Any, at_once: Optional[int]) -> Iterator[None]:
-    """If ``at_once`` asks for it, add gradients up in the block, beginning at zero; afterwards write them as before."""
-    if at_once is None:
-        yield
-        return
-    changed = [parameter for parameter in net.collect_params().values() if parameter.grad_req == "write"]
+def _gradients_added(parameters: Sequence[Any], at_once: Optional[int]) -> Iterator[List[Any]]:
+    """The parameters that add their gradients up; in the block also those that have to for ``at_once``."""
+    changed = [] if at_once is None else [parameter for parameter in parameters if parameter.grad_req == "write"]
+    for parameter in changed:
+        if has_sparse_gradient(parameter):
+            raise UsageError(
+                f"at_once={at_once}: MXNet cannot add up sparse gradients, and {parameter.name} has one: leave at_once "
+                "out, or sparse_grad=True"
+            )
     try:
         for parameter in changed:
             parameter.grad_req = "add"
-        net.collect_params().zero_grad()
-        yield
+        yield [parameter for parameter in parameters if parameter.grad_req == "add"]
     finally:
         for parameter in changed:
             parameter.grad_req = "write"
@@ -185,8 +189,9 @@ def train(
         history: what a previous call returned, to go on from there.
         schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t, which goes on
             from ``history``, or without one from the updates that the trainer has made: t = 1 for a new trainer.
-        at_once: examples that go through the net together: a larger batch is done in slices whose gradients are added
-            up before its one update, which is the same update to rounding (BatchNorm sees the slices). Default all.
+        at_once: examples that go through the net together, at least one a context: a larger batch is done in slices
+            whose gradients are added up before its one update, which is the same update to rounding (BatchNorm sees the
+            slices). Not for sparse gradients. Default all.
         valid_iter: batches that are evaluated as the test set is, to choose an epoch by. Default none.
         on_epoch: called with the history after each epoch, for example to draw it.
         unpack: a function from a batch to what the net takes and what its output is compared with, such as
@@ -202,9 +207,9 @@ def train(
         not finite: nothing can be learned from there.
 
     Raises:
-        UsageError: no epochs, an empty loader, nothing to train, batches of another form, data that the net cannot
-            take, a loss of one number for a whole batch, or a label that is no class of the net's (found after the
-            epoch that it came in).
+        UsageError: no epochs, an empty loader, nothing to train, a net on other contexts, batches of another form, data
+            that the net cannot take, a loss of one number for a whole batch, or a label that is no class of the net's
+            (found after the epoch that it came in).
 
     Source: the chapter's ``train``.
     """
@@ -212,10 +217,13 @@ def train(
     at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
     seed = None if seed is None else whole_number("seed", seed, least=0)
     require_trainable(net)
-    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    contexts = contexts_of(net, ctx)
+    if at_once is not None and at_once < len(contexts):
+        raise UsageError(f"at_once is {at_once}: expected at least {len(contexts)}, an example for each context")
+    parameters = list(parameters_of(net, trainer, (loss,)).values())
     updates = trainer.optimizer.num_update if history is None else sum(history.updates)
     history = History() if history is None else history
-    with denormals_as_zero(contexts), _gradients_added(net, at_once):
+    with denormals_as_zero(contexts), _gradients_added(parameters, at_once) as adding:
         for epoch in range(len(history), num_epochs):
             if history.train_loss and not math.isfinite(history.train_loss[-1]):
                 break
@@ -229,13 +237,13 @@ def train(
                 updates += 1
                 for schedule in schedules:
                     schedule.apply(trainer, updates)
+                for parameter in adding:
+                    parameter.zero_grad()
                 done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
                 metrics.add(done)
                 rates.append(trainer.learning_rate)
                 sizes.append(examples(done))
                 counts.append(len(done))
-                if at_once is not None:
-                    net.collect_params().zero_grad()
                 running.append(done[-1].losses)
                 if len(running) == 2 * _RUN_AHEAD:
                     running[_RUN_AHEAD - 1].wait_to_read()

@@ -63,7 +63,7 @@ def update(
     """
     pair = unpacked(unpack, batch)
     done: List[Shard] = []
-    for piece in [pair] if at_once is None else slices(pair, at_once):
+    for piece in [pair] if at_once is None else slices(pair, at_once, len(contexts)):
         with named_batch(piece):
             done.extend(_forward_backward(net, loss, trainer, shards(piece, contexts)))
     if check:
@@ -89,7 +89,12 @@ def examples(done: Sequence[Shard]) -> int:
 
 def mean_loss(done: Sequence[Shard]) -> float:
     """The mean loss of a batch; reading it waits for the batch."""
-    return sum(float(shard.losses.sum().asnumpy().item()) for shard in done) / examples(done)
+    return sum(float(wide(shard.losses).sum().asnumpy().item()) for shard in done) / examples(done)
+
+
+def wide(array: Any) -> Any:
+    """Half precision as single: a sum in half precision ends at 65,504, and its whole numbers at 2,048."""
+    return array.astype("float32") if array.dtype == np.float16 else array
 
 
 def step(trainer: gluon.Trainer, size: int) -> None:

@@ -44,7 +44,7 @@ class ArrayBatches:
     """Mini-batches of arrays in memory; iterating it once is one epoch.
 
     Args:
-        images: ``(n, …)``, any type that ``transform`` takes.
+        images: ``(n, …)``, NumPy's, MXNet's or lists, of any type that ``transform`` takes.
         labels: ``(n,)`` whole numbers.
         batch_size: examples a batch; the last one of an epoch holds what is left.
         shuffle: a new order each epoch, drawn from ``numpy.random.Generator`` seeded with (seed, epoch), so that any
@@ -75,6 +75,7 @@ class ArrayBatches:
         seed: int = 0,
         transform: Optional[Transform] = None,
     ) -> None:
+        images, labels = _plain_array(images), _plain_array(labels)
         if len(images) != len(labels):
             raise UsageError(f"{len(images)} images but {len(labels)} labels: expected as many of each")
         if len(images) == 0:
@@ -110,6 +111,13 @@ class ArrayBatches:
     def take(self, chosen: np.ndarray) -> Tuple[Any, Any]:
         """The batch of the images with these indices, as arrays of the user's mode."""
         return array_of(self.transform(self.images[chosen])), array_of(self.labels[chosen].astype(np.float32))
+
+
+def _plain_array(values: Any) -> Any:
+    """Lists and MXNet's arrays as NumPy's; anything else that has an index, such as a memory map, stays as it is."""
+    if hasattr(values, "asnumpy"):
+        return values.asnumpy()
+    return np.asarray(values) if isinstance(values, (list, tuple)) else values
 
 
 def _require_bytes(images: Any) -> None:

@@ -131,12 +131,17 @@ def shards(pair: Pair, contexts: Sequence[mx.Context]) -> List[Pair]:
     ]
 
 
-def slices(pair: Pair, at_once: int) -> List[Pair]:
-    """The pair in pieces of at most ``at_once`` examples."""
+def slices(pair: Pair, at_once: int, least: int = 1) -> List[Pair]:
+    """The pair in pieces of at most ``at_once`` examples; as even as can be where the last would have fewer than
+    ``least``."""
     examples = length(pair[0])
     if examples <= at_once:
         return [pair]
-    return [each(lambda array, i=i: array[i : i + at_once], pair) for i in range(0, examples, at_once)]
+    bounds = [*range(0, examples, at_once), examples]
+    if bounds[-1] - bounds[-2] < least:
+        pieces = len(bounds) - 1
+        bounds = [examples * i // pieces for i in range(pieces + 1)]
+    return [each(lambda array, a=a, b=b: array[a:b], pair) for a, b in zip(bounds, bounds[1:])]
 
 
 def _placed(array: Any, context: mx.Context) -> Any:

@@ -91,7 +91,7 @@ def train_together(
     if missing:
         raise UsageError(
             f"--kvstore {kvstore} needs the variable {missing[0]}: start a scheduler, servers and workers as the "
-            "README shows, each with MXNet's DMLC_ variables"
+            "guide on many runs shows, each with MXNet's DMLC_ variables"
         )
     import mxnet as mx
 

@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..arguments import whole_number
 from ..errors import DamagedError, GluonLRError, RecordError, UsageError
 from ..files import writable_folder
 from .progress import bars
@@ -132,6 +133,7 @@ def in_processes(calls: Sequence[Tuple[Any, ...]], jobs: Optional[int] = None) -
     if on_cluster:
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
+    jobs = None if jobs is None else whole_number("jobs", jobs, least=1)
     workers = min(jobs or _side_by_side(len(tasks), os.cpu_count() or 1), len(tasks))
     # A single job gets a process of its own too, since only there can we promise one thread. joblib would run it in
     # this process, so we ask for two processes and hand out one task at a time.

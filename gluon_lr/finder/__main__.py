@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from ..cli import Parser, check_context, folder, function_name, imported, positive_int, positive_rate, run
+from ..cli import Parser, check_context, folder, function_name, imported, positive_int, positive_rate, run, seed
 from ..errors import GluonLRError, UsageError
 
 DATASETS = ("fashion-mnist", "cifar10")
@@ -54,7 +54,7 @@ def _parser() -> Parser:
     add("--lr-stop", type=positive_rate, default=100.0, metavar="RATE", help="the greatest rate (default 100)")
     add("--multiplier", type=positive_rate, default=1.1, metavar="FACTOR", help="from rate to rate (default 1.1)")
     add("--repeats", type=positive_int, default=1, help="searches that are judged together (default 1)")
-    add("--seed", type=int, default=0, help="of initialization and data (default 0)")
+    add("--seed", type=seed, default=0, help="of initialization and data (default 0)")
     add("--ctx", type=check_context, default="auto", help="auto, cpu, gpu or gpu:1 (default auto)")
     add("--data-dir", type=folder, metavar="FOLDER", help="folder that holds a folder per dataset")
     add("--out", type=folder, default=Path("my_runs") / "find", help="folder to write to (default my_runs/find)")

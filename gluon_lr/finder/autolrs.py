@@ -8,7 +8,7 @@ import logging
 import math
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,12 +19,13 @@ from .trials import losses_at, training_undone
 
 log = logging.getLogger(__name__)
 
-_DIVERGED = 1e3  # the loss that a candidate counts as if its own is not finite
+_LOST = 1e3  # times the best forecast: such a rate diverged, though its losses are numbers
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One rate tried in a stage: its training losses, and the forecast of the loss at the stage's end."""
+    """One rate tried in a stage: its training losses, and the forecast of the loss at the stage's end, infinite where
+    the training diverged."""
 
     stage: int
     rate: float
@@ -41,7 +42,7 @@ def forecast(losses: Sequence[float], horizon: int) -> float:
 
     Returns:
         The forecast, never below what three times the fall seen so far would reach; the last smoothed loss where no
-        curve fits.
+        curve fits; infinite where a loss is not finite.
 
     Source: Jin et al. (2021), after their public server's code: smooth with a spline, drop outliers, fit, b < 0.
 
@@ -58,7 +59,7 @@ def forecast(losses: Sequence[float], horizon: int) -> float:
     if len(y) == 0:
         raise UsageError("no losses to forecast from: expected at least one")
     if not np.isfinite(y).all():
-        return _DIVERGED
+        return math.inf
     x = np.arange(len(y), dtype=float)
     if len(y) < 8:
         return float(y[-1])
@@ -93,9 +94,9 @@ def _propose(low: float, high: float, tried: Sequence[Tuple[float, float]], draw
         return float(math.exp((math.log(low), math.log(high), (math.log(low) + math.log(high)) / 2)[len(tried)]))
     x = np.log([[rate] for rate, _ in tried])
     values = np.array([value for _, value in tried])
-    finite = values[values < _DIVERGED]
-    ceiling = (finite.max() if len(finite) else 1.0) * 1.5  # a diverged rate is bad, not a thousand times worse
-    values = np.minimum(values, ceiling)
+    kept = values[values < _LOST * max(1.0, abs(values.min()))] if np.isfinite(values).any() else []
+    worst = max(kept, default=1.0)
+    values = np.minimum(values, worst + abs(worst) / 2)  # a diverged rate is bad, not infinitely worse
     kernel = ConstantKernel(1.0) * Matern(1.0, (0.1, 10), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
     model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=int(draw.integers(2**31)))
     with warnings.catch_warnings():
@@ -106,6 +107,13 @@ def _propose(low: float, high: float, tried: Sequence[Tuple[float, float]], draw
     bound = mean - 2 * deviation
     bound[np.min(np.abs(grid - x.T), axis=1) < 1e-6] = np.inf
     return float(math.exp(grid[int(np.argmin(bound)), 0]))
+
+
+def _plainly(candidate: Candidate, chosen: bool) -> Dict[str, Any]:
+    """A candidate as JSON has it, which knows no infinite number: null."""
+    losses = [loss if math.isfinite(loss) else None for loss in candidate.losses]
+    expected = candidate.forecast if math.isfinite(candidate.forecast) else None
+    return {**asdict(candidate), "losses": losses, "forecast": expected, "chosen": chosen}
 
 
 class AutoLRS:
@@ -127,7 +135,7 @@ class AutoLRS:
         trials: candidates a stage; default 10.
         seed: of the search.
         validate: called with the net, returns a validation loss.
-        log_path: every finished stage's candidates are appended there, a JSON object a line.
+        log_path: every finished stage's candidates are appended there, a JSON object a line; infinite numbers are null.
 
     Attributes:
         candidates: every :class:`Candidate` tried by this object, in order.
@@ -192,7 +200,7 @@ class AutoLRS:
         self.candidates.extend(tried)
         self.rates.append(best.rate)
         if self.log_path is not None:
-            lines = "".join(json.dumps({**asdict(c), "chosen": c is best}) + "\n" for c in tried)
+            lines = "".join(json.dumps(_plainly(c, c is best)) + "\n" for c in tried)
             with open(self.log_path, "a", encoding="utf-8") as stream:
                 stream.write(lines)
 
@@ -204,7 +212,8 @@ class AutoLRS:
             losses, exploded = losses_at(learner, rates, lambda loss: not math.isfinite(loss))
             learner.close()
             if self.validate is not None and length >= self.longest_stage and not exploded:
-                judged = float(self.validate(self.net))
+                judged = real_number("the validation loss", self.validate(self.net))
+                judged = judged if math.isfinite(judged) else math.inf
             else:
                 judged = forecast(losses, length)
         log.debug("AutoLRS stage %d trial %d: rate %.3g, forecast %.4f", stage, trial, rate, judged)

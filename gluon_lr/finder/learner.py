@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Union
 import mxnet as mx
 from mxnet import autograd, gluon
 
-from ..checks import has_shapes, named_batch, require_trainable
+from ..checks import contexts_of, has_shapes, named_batch, require_trainable
 from ..data.forms import Unpack, call, shards, unpack_pair, unpacked
 from ..errors import UsageError
 from ..state.memory import parameters_of
@@ -60,7 +60,7 @@ class Learner:
         self.net = net
         self.data_loader = data_loader
         self.loss = gluon.loss.SoftmaxCrossEntropyLoss() if loss is None else loss
-        self._contexts = _contexts(net, ctx)
+        self._contexts = contexts_of(net, ctx)
         self.ctx = self._contexts if isinstance(ctx, (list, tuple)) else self._contexts[0]
         self._batches: Optional[Iterator[Any]] = None
         self._held: List[Any] = []
@@ -119,7 +119,7 @@ class Learner:
     def batches_of_its_own(self) -> Iterator[None]:
         """Restart the loader in the block; afterwards go on at the old place."""
         batches, held = self._batches, self._held
-        if batches is not self.data_loader:  # a generator cannot start again
+        if not self._is_on_a_generator():  # which cannot start again
             self._batches, self._held = None, []
         try:
             yield
@@ -145,14 +145,18 @@ class Learner:
             "that can be iterated more than once"
         )
 
+    def _is_on_a_generator(self) -> bool:
+        """Whether the loader is its own iterator and cannot begin again; MXNet's iterators can."""
+        return self._batches is self.data_loader and not isinstance(self.data_loader, mx.io.DataIter)
+
     def _give_shapes(self) -> None:
         """Have deferred parameters initialized by a forward pass that does not train: BatchNorm's statistics stay."""
         if has_shapes(self.net):
             return
         with loader_preserved(self.data_loader):
             batch = self._next()
-        if self._batches is self.data_loader:
-            self._held.append(batch)  # a generator yields each batch only once
+        if self._is_on_a_generator():
+            self._held.append(batch)  # it yields each batch only once
         else:
             self.close()
         try:
@@ -167,19 +171,6 @@ class Learner:
             # oneDNN reorders weights during a forward pass that does not train; if you read them before that is done,
             # you get half of each.
             mx.nd.waitall()
-
-
-def _contexts(net: Any, ctx: Any) -> List[mx.Context]:
-    """The contexts to work on, checked against where the net is."""
-    own: List[mx.Context] = []
-    for parameter in net.collect_params().values():
-        if is_initialized(parameter) or is_deferred(parameter):
-            own = list(parameter.list_ctx())
-            break
-    wanted = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else own or [mx.cpu()]
-    if own and own != wanted:
-        raise UsageError(f"the net is on {own}, the learner was asked to work on {wanted}: name the same contexts")
-    return wanted
 
 
 def initialize_missing(net: Any, contexts: Sequence[mx.Context]) -> None:

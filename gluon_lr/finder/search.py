@@ -78,7 +78,7 @@ class LRFinder:
             ladder: ``exponential`` (default) or ``linear``.
             repeats: searches from the same start on other batches, combined in ln(lr); default 1.
             stopping: a function of the loss that says whether to stop, called after each update; if it has a
-                ``reason``, that is recorded. With ``repeats`` it is copied for each. Default
+                ``reason``, that is recorded. With several ``repeats`` each has a copy of its own. Default
                 :class:`LRFinderStoppingCriteria` with ``smoothing``.
             seed: MXNet's generator is seeded with it when the search ends; default it stays as the search left it.
             snapshot_file: where to keep the net's state during the search, so that it is still there after a kill
@@ -105,12 +105,13 @@ class LRFinder:
             raise UsageError("find() was called inside autograd.record(): call it outside, it records by itself")
         if stopping is not None and not callable(stopping):
             raise UsageError(f"stopping is {stopping!r}: expected a function of the loss that says whether to stop")
+        stops = _stopping_rules(stopping, smoothing, repeats)
+        seed = None if seed is None else whole_number("seed", seed, least=0)
         learner, found = self.learner, []
         with batches_from_the_start(learner):
             if not has_shapes(learner.net):
                 learner.iteration(take_step=False)  # of the user's own: it gives the net its shapes
-            for _ in range(repeats):
-                stop = LRFinderStoppingCriteria(smoothing) if stopping is None else copy.deepcopy(stopping)
+            for stop in stops:
                 with training_undone(learner, seed, snapshot_file):
                     found.append(self._search(rungs, stop, end, progress))
         (pairs, reason), rest = found[0], found[1:]
@@ -215,6 +216,25 @@ class LRFinder:
             losses, stopped = losses_at(self.learner, bar, shown)
         why = (getattr(stop, "reason", None) or "diverged") if stopped else end
         return list(zip(rungs, losses)), why
+
+
+def _stopping_rules(stopping: Any, smoothing: float, repeats: int) -> List[Callable[[float], bool]]:
+    """A rule for each search, since a rule remembers the losses that it saw.
+
+    Raises:
+        UsageError: the user's own cannot be copied.
+    """
+    if stopping is None:
+        return [LRFinderStoppingCriteria(smoothing) for _ in range(repeats)]
+    if repeats == 1:
+        return [stopping]
+    try:
+        return [copy.deepcopy(stopping) for _ in range(repeats)]
+    except Exception as error:  # a file, a lock, whatever it holds
+        raise UsageError(
+            f"stopping cannot be copied ({error}), and each of {repeats} repeats needs a copy of its own: search once, "
+            "or leave out of it what it holds open"
+        ) from error
 
 
 def _rungs(

@@ -6,6 +6,7 @@ import contextlib
 import random
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
 
+import mxnet as mx
 import numpy as np
 
 from ..errors import UsageError
@@ -50,14 +51,20 @@ def losses_at(learner: Any, rates: Iterable[float], stop: Callable[[float], bool
 
 @contextlib.contextmanager
 def loader_preserved(data_loader: Any) -> Iterator[None]:
-    """Restore what iterating a loader changes: NumPy's and Python's generators, and the loader's own epoch."""
+    """Restore what iterating a loader changes: NumPy's and Python's generators, the loader's own epoch, and the order
+    and place of an ``NDArrayIter``. Other iterators of MXNet's cannot be put back."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     epoch = getattr(data_loader, "epoch", None)
+    kept = {}
+    if isinstance(data_loader, mx.io.NDArrayIter):
+        kept = {**vars(data_loader), "idx": data_loader.idx.copy()}  # it shuffles its index in place
     try:
         yield
     finally:
         np.random.set_state(numpy_state)
         random.setstate(python_state)
+        if kept:
+            vars(data_loader).update(kept)
         if epoch is not None:
             data_loader.epoch = epoch
 

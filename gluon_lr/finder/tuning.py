@@ -177,7 +177,8 @@ def run_trials(
         return TuneResult(None, None, None, "nothing to read off", trials, request.updates, spent, reason)
     curves = {trial.rate: trial.losses for trial in trials}
     allow_for_drift = request.schedule is None and request.validation is None
-    found = read_off(curves, scores, length, request.updates, allow_for_drift, suggestion)
+    of_losses = request.validation is None
+    found = read_off(curves, scores, length, request.updates, allow_for_drift, suggestion, of_losses)
     return TuneResult(found.rate, found.low, found.high, _words(found, trials), trials, request.updates, spent)
 
 

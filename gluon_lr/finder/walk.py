@@ -150,6 +150,7 @@ def read_off(
     updates: int,
     allow_for_drift: bool,
     suggestion: Optional[float] = None,
+    judged_by_losses: bool = True,
 ) -> Reading:
     """The rate for a training, from trials that were shorter.
 
@@ -162,16 +163,19 @@ def read_off(
         updates: of the training.
         allow_for_drift: not where the trials ran a whole schedule.
         suggestion: the curve's; None where it had none.
+        judged_by_losses: whether scores and losses are in the same units, so that the noise of the losses says which
+            other rates did as well; else, and where there is no parabola, the nearest neighbours bound what is known.
     """
     rate, curvature = lowest(scores)
     found_drift = drift(curves, trial_updates) if allow_for_drift else 0.0
-    if curvature > 0:
-        width = math.exp(math.sqrt(2 * noise(curves, scores, trial_updates) / curvature))
+    order = sorted(scores)
+    if curvature > 0 and judged_by_losses:
+        widest = math.log(order[-1] / order[0])  # nothing is known beyond what was tried
+        width = math.exp(min(widest, math.sqrt(2 * noise(curves, scores, trial_updates) / curvature)))
         low, high = rate / width, rate * width
-    else:  # the nearest neighbours bound what is known
-        order = sorted(scores)
-        place = order.index(rate)
-        low, high = order[max(0, place - 1)], order[min(len(order) - 1, place + 1)]
+    else:
+        low = max((other for other in order if other < rate), default=rate)
+        high = min((other for other in order if other > rate), default=rate)
     weight = 1.0 if suggestion is None else min(1.0, _LEAST_WEIGHT + trial_updates / updates)
     chosen = rate * (updates / trial_updates) ** -found_drift
     if suggestion is not None:

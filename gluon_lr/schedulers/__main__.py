@@ -49,6 +49,8 @@ def parse_schedule(name: str, arguments: List[str], n: Optional[int] = None) -> 
                 f"{argument!r} is no argument of {known[key]}: expected {', '.join(accepted)}, as name=value"
             )
         refuse_unknown(kind, [option])
+        if option in values:
+            raise UsageError(f"{option} is given twice: expected once")
         try:
             values[option] = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -95,6 +97,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--out", type=file, metavar="FILE", help="the sheet (default my_runs/schedulers.png)")
     options = parser.parse_args(argv)
     if options.name is None:
+        if options.n is not None:
+            raise UsageError("--n says how many rates of one schedule to print: name it too, or leave --n out")
         from ..report.figures import save_png
         from ..report.gallery import gallery
 

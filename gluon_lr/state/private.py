@@ -80,6 +80,11 @@ def mark_gradient(array: Any, fresh: bool) -> None:
     array._fresh_grad = fresh
 
 
+def has_sparse_gradient(parameter: Any) -> bool:
+    """Whether a parameter's gradient holds only the rows that a batch used."""
+    return parameter._grad_stype != "default"
+
+
 def initialize_with(parameter: Any, array: Any, contexts: Any) -> Callable[[], None]:
     """Give an uninitialized parameter its shape and value, as ``load_parameters`` does, without a random draw; a
     function that takes them back.

@@ -104,3 +104,12 @@ def test_numbers_that_are_no_bytes_are_refused_unless_a_transform_is_given(wrong
         ArrayBatches(features, np.arange(2), batch_size=2)
     ((X, _),) = ArrayBatches(features.astype("float32"), np.arange(2), batch_size=2, transform=lambda x: x)
     assert np.array_equal(X.asnumpy(), features.astype("float32"), equal_nan=True)
+
+
+@pytest.mark.parametrize("form", [list, tuple, mx.nd.array, np.asarray])
+def test_lists_and_mxnets_arrays_are_served_as_numpys_are(form):
+    batches = ArrayBatches(form([[1.5, 2.0], [3.0, 4.0], [5.0, 6.0]]), form([0, 1, 2]), 2, transform=lambda x: x)
+    served = [(X.asnumpy().tolist(), y.asnumpy().tolist()) for X, y in batches]
+    assert served == [([[1.5, 2.0], [3.0, 4.0]], [0.0, 1.0]), ([[5.0, 6.0]], [2.0])]
+    with pytest.raises(UsageError, match="which is no byte"):
+        ArrayBatches(form([[1.5, 2.0]]), form([0]), 1)

@@ -239,3 +239,17 @@ def test_where_there_is_no_parabola_the_neighbours_bound_the_range():
     assert bounds({1.0: 1.0, 2.0: 2.0, 4.0: 3.0}) == (1.0, 1.0, 2.0)
     assert bounds({1.0: INF, 2.0: 1.0, 4.0: INF, 8.0: INF}) == (1.0, 2.0, 4.0)
     assert bounds({2.0: 1.0}) == (2.0, 2.0, 2.0)
+
+
+def test_the_noise_of_losses_says_nothing_of_scores_in_other_units():
+    draw = np.random.default_rng(0)
+    found = {rate: (1e6 + 1e4 * draw.normal(size=60)).tolist() for rate in (0.1, 0.2, 0.4)}
+    scores = {0.1: 0.25, 0.2: 0.20, 0.4: 0.24}
+    validated = read_off(found, scores, 60, 60, allow_for_drift=False, judged_by_losses=False)
+    assert validated.parabola
+    assert 0.1 < validated.rate < 0.4
+    lower = max(rate for rate in scores if rate < validated.rate)
+    assert (validated.low, validated.high) == (lower, min(rate for rate in scores if rate > validated.rate))
+    by_losses = read_off(found, scores, 60, 60, allow_for_drift=False)
+    assert by_losses.low == pytest.approx(by_losses.rate / 4), "as far as what was tried, and no further"
+    assert by_losses.high == pytest.approx(by_losses.rate * 4)

@@ -1,17 +1,20 @@
 """Wrong arguments: one line naming the remedy, exit code 1 or 2, no trace, and nothing on disk changed."""
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT, run_module
 
+from gluon_lr.__main__ import COMMANDS
 from gluon_lr.cli import run, seeds
 from gluon_lr.data import __main__ as data_command
 from gluon_lr.errors import UsageError
 from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.store import Store
+from gluon_lr.finder import __main__ as find_command
 from gluon_lr.schedulers import __main__ as schedulers_command
 
 pytestmark = pytest.mark.fault
@@ -128,6 +131,8 @@ def test_the_command_line_itself(arguments, code, says, tmp_path):
         (("constant", "--out", "x.png"), "leave it out"),
         (("cosine", "max_update=long"), "max_update"),
         (("cosine", "speed=3"), "speed"),
+        (("cosine", "max_update=5", "max_update=3"), "max_update is given twice"),
+        (("--n", "5"), "name it too, or leave --n out"),
         (("cosine",), "max_update"),
     ],
 )
@@ -194,6 +199,31 @@ def test_seeds_are_read_as_people_write_them():
     assert seeds("0") == [0]
     assert seeds("0-4") == [0, 1, 2, 3, 4]
     assert seeds(" 1, 3 ,5-6,3") == [1, 3, 5, 6]
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "x", "4294967296"])
+def test_a_seed_that_no_generator_takes_is_one_line_and_exit_2(seed, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(find_command.main, "find", ["module:make", f"--seed={seed}"])
+    assert ended.value.code == 2
+    assert f"expected a whole number from 0 to 4294967295, got '{seed}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [*STUDIES, "exercises"])
+def test_the_overview_and_the_help_say_the_same_duration(command, capsys):
+    minutes = COMMANDS[command][2].partition(" min")[0]
+    with pytest.raises(SystemExit):
+        study(command)(["--help"])
+    assert f"Takes {minutes} minutes a seed" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_report_of_a_reading_without_records_is_empty_not_an_error(tmp_path, capsys, monkeypatch):
+    for path in (ROOT / "chapter_runs/chapter/runs").glob("cosine.as-printed.*seed[01].json"):
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "runs")
+    monkeypatch.setattr("gluon_lr.studies.chapter.answer.EVIDENCE", tmp_path / "no clone")
+    assert study("chapter")(["--report-only", "--out", str(tmp_path), "--reading", "per-epoch"]) == 0
+    assert "No training has come to its end" in capsys.readouterr().out
 
 
 def test_help_names_every_option():

@@ -7,8 +7,11 @@ import mxnet as mx
 import numpy as np
 import pytest
 from bowl import bowl, search, steps
+from mxnet import gluon
 
+from gluon_lr import AutoLRS
 from gluon_lr import schedulers as s
+from gluon_lr.data import ArrayBatches
 from gluon_lr.errors import UsageError
 from gluon_lr.finder.autolrs import _propose, forecast
 from gluon_lr.hyper import (
@@ -23,7 +26,7 @@ def test_forecasts_of_curves_that_are_known():
     spiked = 1.0 + np.exp(-0.02 * x) + noise
     spiked[::50] += 3.0
     assert forecast(spiked, 2000) == pytest.approx(1.0, abs=0.2)
-    assert forecast([2.0, float("nan")], 100) == 1e3
+    assert forecast([2.0, float("nan")], 100) == math.inf
     assert forecast([2.0, 1.5], 100) == 1.5
     assert math.isfinite(forecast(np.linspace(1, 2, 50), 500))
 
@@ -67,7 +70,7 @@ def test_the_last_loss_is_the_forecast_of_too_few_and_a_fall_is_not_carried_on_f
     assert forecast([5.0, 4.0, 3.0, 2.0, 1.0, 0.5, 0.25], 100) == 0.25, "seven are too few for a curve"
     straight = np.linspace(2.0, 1.0, 100)
     assert forecast(straight, 10**6) == pytest.approx(-1.0, abs=0.05), "three times the fall seen so far, at most"
-    assert forecast([2.0, math.inf, 1.0], 100) == 1e3
+    assert forecast([2.0, math.inf, 1.0], 100) == math.inf
     with pytest.raises(UsageError, match="no losses to forecast from"):
         forecast([], 100)
 
@@ -96,14 +99,14 @@ def test_the_ends_and_the_middle_are_tried_first_and_then_what_promises_most():
     assert abs(math.log(best / 0.02)) < 0.2
 
 
-@pytest.mark.parametrize("lost", [1e3, 1e30])
+@pytest.mark.parametrize("lost", [1e3, 1e30, math.inf])
 def test_how_badly_a_rate_diverged_does_not_move_the_proposal(lost):
     def proposed(loss):
         tried = [(1e-3, 2.0), (10.0, loss), (0.1, 1.0), (0.03, 1.2)]
         return _propose(1e-3, 10.0, tried, np.random.default_rng(0))
 
     assert proposed(lost) == proposed(1e6) < 10.0
-    everywhere = [(rate, 1e3) for rate in (1e-3, 10.0, 0.1)]
+    everywhere = [(rate, math.inf) for rate in (1e-3, 10.0, 0.1)]
     assert 1e-3 <= _propose(1e-3, 10.0, everywhere, np.random.default_rng(0)) <= 10.0 * (1 + 1e-9)
 
 
@@ -151,8 +154,39 @@ def test_a_candidate_that_exploded_is_not_validated():
 
     found = search(net, low=1e-3, high=1e30, first_stage=20, longest_stage=20, trials=2, validate=validate)
     found.apply(trainer, 1)
-    assert [candidate.forecast for candidate in found.candidates] == [7.0, 1e3]
+    assert [candidate.forecast for candidate in found.candidates] == [7.0, math.inf]
     assert found.rates == [found.candidates[0].rate]
+
+
+def test_a_rate_that_diverged_is_not_chosen_where_all_losses_are_large(tmp_path):
+    draw = np.random.default_rng(0)
+    X = draw.normal(size=(64, 4)).astype("float32")
+    y = (X @ np.array([100, 200, 300, 400])).astype("float32")
+    net = gluon.nn.Dense(1, in_units=4)
+    net.initialize(mx.init.Zero())
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.01})
+    batches = ArrayBatches(X, y, 16, transform=lambda x: x)
+    log = tmp_path / "log"
+    found = AutoLRS(net, batches, gluon.loss.L2Loss(), mx.cpu(), low=1e-6, high=10.0, first_stage=1000, trials=4,
+                    log_path=log)  # fmt: skip
+    found.apply(trainer, 1)
+    lost = [candidate for candidate in found.candidates if not math.isfinite(candidate.losses[-1])]
+    assert [(candidate.rate, candidate.forecast) for candidate in lost] == [(pytest.approx(10.0), math.inf)]
+    assert found.candidates[0].forecast > 1e3, "more than a loss of a classifier ever is"
+    assert found.rates[0] < 1.0
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in log.read_text().splitlines()]
+    assert [line["forecast"] is None for line in lines] == [candidate in lost for candidate in found.candidates]
+
+
+def test_a_validation_that_is_no_number_counts_as_lost_and_one_of_another_type_is_named():
+    net, trainer = bowl("sgd", learning_rate=1.0)
+    judged = iter([math.nan, 2.0, 1.0, math.nan])
+    found = search(net, first_stage=20, longest_stage=20, trials=4, validate=lambda net: next(judged))
+    found.apply(trainer, 1)
+    assert [candidate.forecast for candidate in found.candidates] == [math.inf, 2.0, 1.0, math.inf]
+    assert found.rates == [found.candidates[2].rate]
+    with pytest.raises(UsageError, match="the validation loss is None"):
+        search(net, first_stage=20, longest_stage=20, trials=2, validate=lambda net: None).apply(trainer, 1)
 
 
 @pytest.mark.parametrize(

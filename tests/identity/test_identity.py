@@ -379,3 +379,13 @@ def test_what_nothing_tells_apart_is_refused_by_name(make, kind):
         describe(steady(holder), "batches")
     if hasattr(value, "close"):
         value.close()
+
+
+def test_arrays_of_fields_and_of_dates_are_told_apart():
+    kinds = [[("a", "f4"), ("b", "i4")], [("b", "i4"), ("a", "f4")], [("q", "u8")], "M8[D]", "M8[s]", "m8[D]", "i8"]
+    described = [str(identify(np.zeros(2, kind))) for kind in kinds]
+    assert len(set(described)) == len(kinds)
+    assert [str(identify(np.zeros(2, kind))) for kind in kinds] == described
+    days = [np.array([day], "M8[D]") for day in ("2020-01-01", "2020-01-02")]
+    assert identify(days[0]) != identify(days[1])
+    assert identify(np.array("2020-01-01", "M8[D]")) != identify(days[0]), "of no dimension"

@@ -28,7 +28,7 @@ def _summary(records: Sequence[Record], options: Options) -> Table:
 ARTICLE = Study(
     name="article",
     description="Schedules compared on an MLP and 20,000 images of Fashion-MNIST, with statistics.",
-    takes="Takes twenty minutes a seed on two idle cores, with --quick a minute.",
+    takes="Takes 10 minutes a seed on two idle cores, with --quick a minute.",
     runs=RUNS,
     epochs=EPOCHS,
     datasets=(FASHION_MNIST,),

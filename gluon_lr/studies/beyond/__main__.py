@@ -28,7 +28,7 @@ def _summary(records: Sequence[Record], options: Options) -> Table:
 BEYOND = Study(
     name="beyond",
     description="Schedules of batch size, momentum and weight decay, and rates that watch the training.",
-    takes="Takes six minutes a seed on two idle cores, with --quick a minute.",
+    takes="Takes 6 minutes a seed on two idle cores, with --quick a minute.",
     runs=RUNS,
     epochs=EPOCHS,
     datasets=(FASHION_MNIST,),

@@ -41,7 +41,7 @@ def _specifications(options: Options) -> List[RunSpec]:
 
 def _summary(records: Sequence[Record], options: Options) -> Table:
     own, others = own_and_committed(records, options.own["reading"], options.folder)
-    return answer_table(own, others, options.own["reading"]) if others else results_table(own, own[0].spec["reading"])
+    return answer_table(own, others, options.own["reading"]) if others else results_table(own, options.own["reading"])
 
 
 def _words(records: Sequence[Record], options: Options) -> List[str]:
@@ -57,7 +57,7 @@ def _further(records: Sequence[Record], options: Options) -> List[Table]:
 CHAPTER = Study(
     name="chapter",
     description="LeNet on Fashion-MNIST under the chapter's five schedules: published beside reproduced.",
-    takes="Takes seven minutes a seed on two idle cores, with --quick one minute.",
+    takes="Takes 7 minutes a seed on two idle cores, with --quick one minute.",
     runs=RUNS,
     epochs=EPOCHS,
     datasets=(FASHION_MNIST,),

@@ -22,9 +22,9 @@ from .variation import RATE
 EVIDENCE = Path(__file__).resolve().parents[3] / "chapter_runs" / "chapter"
 
 
-def committed(reading: str, folder: Path = EVIDENCE) -> List[Record]:
+def committed(reading: str, folder: Optional[Path] = None) -> List[Record]:
     """The complete trainings of a reading that a clone of the repository holds; none where there is no clone."""
-    return [r for r in select(Store(folder).records(), reading) if r.complete]
+    return [r for r in select(Store(folder or EVIDENCE).records(), reading) if r.complete]
 
 
 def same_bits(own: Record, others: Sequence[Record]) -> Optional[bool]:

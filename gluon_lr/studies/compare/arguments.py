@@ -44,6 +44,19 @@ def several(values: Any, name: str, convert: Any, example: str) -> List[Any]:
     return numbers
 
 
+def rates_apart(rates: List[float]) -> List[float]:
+    """The rates, which name their runs by six digits.
+
+    Raises:
+        UsageError: two have the same six.
+    """
+    names = [f"{number:g}" for number in rates]
+    twice = [number for number, name in zip(rates, names) if names.count(name) > 1]
+    if twice:
+        raise UsageError(f"lrs has {twice[0]!r} and {twice[1]!r}: expected rates that differ in their first six digits")
+    return rates
+
+
 def require_functions(schedules: Any) -> None:
     """Refuse what is not name → function of the rate, with the line to write instead.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ...analysis.measures import ACCURACY, Score, score_of
-from ...arguments import whole_number
+from ...arguments import MOST_SEED, whole_number
 from ...data.forms import Unpack
 from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
@@ -20,7 +20,7 @@ from ...files import writable_folder
 from ...finder import TuneResult
 from ...metrics import Metric
 from ...schedulers import pure
-from .arguments import rate, require_functions, several
+from .arguments import rate, rates_apart, require_functions, several
 from .comparison import Comparison
 from .identified import Data, Identities, loaders, seeded
 from .refusal import Planned, count_recorded
@@ -141,8 +141,9 @@ def compare(
     """
     require_functions(schedules)
     by = _judged_by(metric, larger_is_better)
-    rates = [] if isinstance(lrs, str) and lrs == TUNE else several(lrs, "lrs", rate, "lrs=[0.1]")
-    numbers = several(seeds, "seeds", functools.partial(whole_number, least=0), "seeds=range(3)")
+    rates = [] if isinstance(lrs, str) and lrs == TUNE else rates_apart(several(lrs, "lrs", rate, "lrs=[0.1]"))
+    jobs = None if jobs is None else whole_number("jobs", jobs, least=1)
+    numbers = several(seeds, "seeds", functools.partial(whole_number, least=0, most=MOST_SEED), "seeds=range(3)")
     epochs = whole_number("epochs", epochs, least=1)
     given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
     identities, folder = Identities(names, schedules), Path(out)

@@ -27,7 +27,7 @@ def _summary(records: Sequence[Record], options: Options) -> Table:
 EXERCISES = Study(
     name="exercises",
     description="The chapter's exercises: fixed rates, exponents, cosine on a larger problem, the length of warmup.",
-    takes="Takes six minutes a seed on two idle cores, with --quick a minute.",
+    takes="Takes 20 minutes a seed on two idle cores, with --quick a minute.",
     runs=RUNS,
     epochs=EPOCHS,
     datasets=(FASHION_MNIST, CIFAR10),

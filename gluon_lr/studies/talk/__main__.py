@@ -31,7 +31,7 @@ def _summary(records: Sequence[Record], options: Options) -> Table:
 TALK = Study(
     name="talk",
     description="Schedules and rates compared on CIFAR-10 with a vision transformer and AdamW, with statistics.",
-    takes="Takes a quarter of an hour a seed on two idle cores, with --quick a minute.",
+    takes="Takes 20 minutes a seed on two idle cores, with --quick a minute.",
     runs=SCHEDULES,
     epochs=PRESETS["small"].epochs,
     datasets=(CIFAR10,),

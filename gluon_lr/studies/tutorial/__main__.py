@@ -37,7 +37,7 @@ def _search(options: Options) -> None:
 TUTORIAL = Study(
     name="tutorial",
     description="ResNet-18 v2 on CIFAR-10: the finder, then 500 updates at three rates; an epoch is 100 updates.",
-    takes="Takes a quarter of an hour a seed on two idle cores, with --quick a minute.",
+    takes="Takes 5 minutes a seed on two idle cores, with --quick a minute.",
     runs=RUNS,
     epochs=STRETCHES,
     datasets=(CIFAR10,),

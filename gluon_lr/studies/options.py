@@ -91,7 +91,7 @@ def parse(study: Any, argv: Optional[List[str]]) -> Options:
     """The options of a study's command line.
 
     Raises:
-        UsageError: two options do not go together: an option without effect is refused, not ignored.
+        UsageError: two options contradict each other.
     """
     given = vars(study_parser(study).parse_args(argv))
     own = {name: given.pop(name.replace("-", "_")) for name in study.own_options}

@@ -64,6 +64,16 @@ def test_a_second_call_reads_the_rates_and_the_runs(first):
     assert {path: path.stat().st_mtime_ns for path in (folder / "tuned").glob("*.json")} == before
 
 
+@pytest.mark.slow
+def test_fresh_tunes_and_trains_again(first):
+    comparison, folder = first
+    before = {path: path.stat().st_mtime_ns for path in (folder / "tuned").glob("*.json")}
+    again = found(points, folder, fresh=True)
+    assert (again.read, again.trained, again.tuned) == (0, 4, comparison.tuned)
+    after = {path: path.stat().st_mtime_ns for path in (folder / "tuned").glob("*.json")}
+    assert all(after[path] > before[path] for path in before)
+
+
 def test_a_damaged_file_is_made_again(first, caplog):
     comparison, folder = first
     path = sorted((folder / "tuned").glob("*.json"))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from typing import Any, Dict, List, Mapping
 
 from mxnet.lr_scheduler import LRScheduler
@@ -55,6 +56,16 @@ def rates_apart(rates: List[float]) -> List[float]:
     if twice:
         raise UsageError(f"lrs has {twice[0]!r} and {twice[1]!r}: expected rates that differ in their first six digits")
     return rates
+
+
+def require_context_name(ctx: Any) -> None:
+    """Refuse what names no context; whether this machine or a cluster's has it is found where a run begins.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not isinstance(ctx, str) or not re.fullmatch(r"auto|cpu|gpu(:\d+)?", ctx):
+        raise UsageError(f"ctx is {shown(ctx)}: expected auto, cpu, gpu or gpu:1")
 
 
 def require_functions(schedules: Any) -> None:

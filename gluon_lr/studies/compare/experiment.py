@@ -20,7 +20,7 @@ from ...files import writable_folder
 from ...finder import TuneResult
 from ...metrics import Metric
 from ...schedulers import pure
-from .arguments import rate, rates_apart, require_functions, several
+from .arguments import rate, rates_apart, require_context_name, require_functions, several
 from .comparison import Comparison
 from .identified import Data, Identities, loaders, seeded
 from .refusal import Planned, count_recorded
@@ -106,7 +106,7 @@ def compare(
         out: folder for records, figures and ``report.html``.
         jobs: processes side by side; default as :func:`~gluon_lr.experiments.sweep.sweep` has it.
         ctx: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
-        fresh: train again what is recorded already.
+        fresh: train again what is recorded already, and tune again.
         progress: draw bars.
 
     Returns:
@@ -145,9 +145,10 @@ def compare(
     jobs = None if jobs is None else whole_number("jobs", jobs, least=1)
     numbers = several(seeds, "seeds", functools.partial(whole_number, least=0, most=MOST_SEED), "seeds=range(3)")
     epochs = whole_number("epochs", epochs, least=1)
+    require_context_name(ctx)
     given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
     identities, folder = Identities(names, schedules), Path(out)
-    tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx)
+    tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx, fresh)
     runs = [(name, lr, seed) for name in schedules for lr in rates or [_rounded(tuned[name])] for seed in numbers]
     planned = _plan(runs, epochs, given, identities)
     read = 0 if fresh else count_recorded(Store(folder), planned)
@@ -163,14 +164,21 @@ def compare(
 
 
 def _tuned(
-    given: Given, epochs: int, seed: int, identities: Identities, folder: Path, jobs: Optional[int], ctx: str
+    given: Given,
+    epochs: int,
+    seed: int,
+    identities: Identities,
+    folder: Path,
+    jobs: Optional[int],
+    ctx: str,
+    fresh: bool,
 ) -> Dict[str, TuneResult]:
     """Schedule → the rate that trials found for it, with the first seed."""
     planned = _plan([(name, 0.1, seed) for name in given.schedules], epochs, given, identities)
     build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
     schedules = {name: functools.partial(_scheduler, given.schedules, name) for name in given.schedules}
     specs = {run.spec.settings["schedule"]: run.spec for run in planned}
-    return tuned_rates(specs, build, schedules, writable_folder(folder) / "tuned", jobs, ctx)
+    return tuned_rates(specs, build, schedules, writable_folder(folder) / "tuned", jobs, ctx, fresh)
 
 
 def _rounded(result: TuneResult) -> float:

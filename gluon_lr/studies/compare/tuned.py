@@ -31,6 +31,7 @@ def tuned_rates(
     folder: Path,
     jobs: Optional[int],
     ctx: str,
+    fresh: bool = False,
 ) -> Dict[str, TuneResult]:
     """Schedule → what trials at the cost of one training found for it, read from ``folder`` where it is there.
 
@@ -39,7 +40,7 @@ def tuned_rates(
         build: the comparison's.
         schedules: name → function of the rate that gives a pure schedule.
         folder: for a file a schedule.
-        jobs, ctx: as ``compare`` takes them.
+        jobs, ctx, fresh: as ``compare`` takes them.
 
     Raises:
         UsageError: there is no rate for a schedule; or the training data cannot be divided.
@@ -47,7 +48,7 @@ def tuned_rates(
     paths = {name: folder / f"{spec.key}-{digest(spec.as_dict())[:12]}.json" for name, spec in specs.items()}
     found: Dict[str, TuneResult] = {}
     for name, path in paths.items():
-        if path.exists():
+        if path.exists() and not fresh:
             try:
                 found[name] = TuneResult.from_json(path)
             except RecordError as error:

@@ -66,12 +66,13 @@ def is_pure(value: Any) -> bool:
 
 
 def is_schedule(value: Any) -> bool:
-    """Whether it is a schedule that changes: all that it holds is state, its numbers too."""
+    """Whether it is a schedule that changes, or holds one as its ``schedule``: all of it is state, its numbers too."""
     from mxnet.lr_scheduler import LRScheduler
 
-    from ..hyper import HyperparameterSchedule
+    def changes(one: Any) -> bool:
+        return (isinstance(one, LRScheduler) and not is_pure(one)) or getattr(type(one), "live", None) is True
 
-    return not is_pure(value) and isinstance(value, (LRScheduler, HyperparameterSchedule))
+    return changes(value) or changes(getattr(value, "schedule", None))
 
 
 def is_plain_object(value: Any) -> bool:

@@ -1,6 +1,8 @@
 """Each room imports only from the rooms before it, and one file alone touches what MXNet keeps to itself."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "gluon_lr"
@@ -45,6 +47,13 @@ def test_each_room_imports_only_from_those_before_it():
             if other in ORDER and ORDER.index(other) > ORDER.index(room):
                 wrong.append(f"{path.relative_to(PACKAGE)} imports from {other}")
     assert not wrong, wrong
+
+
+def test_every_module_is_an_attribute_of_the_package_in_a_new_process():
+    code = "import gluon_lr; print(gluon_lr.snapshot.load.__name__, gluon_lr.schedulers.__name__); gluon_lr.nothing"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "load gluon_lr.schedulers\n"
+    assert "AttributeError: gluon_lr has no 'nothing'; it has AdamW" in done.stderr
 
 
 def private_accesses(path):

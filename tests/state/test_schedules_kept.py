@@ -312,6 +312,29 @@ def stalled(times, peak=1.0):
     return plateau
 
 
+class Falling:
+    """A plain schedule that watches the training."""
+
+    live = True
+
+    def __init__(self):
+        self.rate = 1.0
+
+    def __call__(self, t):
+        return self.rate
+
+    def observe(self, loss):
+        self.rate *= loss
+
+
+def test_a_users_own_schedule_that_watches_is_kept_too(tmp_path):
+    (net, _), first, second = made(), Falling(), Falling()
+    first.observe(0.5)
+    save(tmp_path / "kept", net, also=[first, HyperparameterSchedule("wd", first)])
+    load(tmp_path / "kept", net, also=[second, HyperparameterSchedule("wd", second)])
+    assert second(3) == 0.5
+
+
 @pytest.mark.parametrize("wrap", [lambda plateau: plateau, lambda plateau: HyperparameterSchedule("wd", plateau)])
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_a_schedule_beside_the_trainer_goes_on_too(wrap, in_memory, tmp_path):

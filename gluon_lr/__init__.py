@@ -56,7 +56,7 @@ __all__ = sorted(_WHERE)
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
-        if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        if name.isidentifier() and name[0] != "_" and find_spec(f"{__name__}.{name}") is not None:
             return import_module(f".{name}", __name__)  # a module, such as snapshot, that nobody imported yet
         raise AttributeError(f"gluon_lr has no {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(f".{_WHERE[name]}", __name__), name)

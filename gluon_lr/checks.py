@@ -31,8 +31,8 @@ def contexts_of(net: Any, ctx: Any) -> List[mx.Context]:
             own = list(parameter.list_ctx())
             break
     wanted = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else own or [mx.cpu()]
-    if own and own != wanted:
-        raise UsageError(f"the net is on {own}, and was asked to work on {wanted}: name the same contexts")
+    if own and set(own) != set(wanted):
+        raise UsageError(f"the net is on {own}, but ctx is {wanted}: give the net's own contexts")
     return wanted
 
 

@@ -91,11 +91,12 @@ def body_of(text: str, version: int) -> Dict[str, Any]:
 
 def array_digest(array: np.ndarray) -> str:
     """SHA-256 of an array's type, shape and content."""
-    kind = array.dtype.str if array.dtype.names is None else array.dtype.descr  # else "|V8" for any two fields of four
-    described = hashlib.sha256(f"{kind} {array.shape} ".encode())
+    if array.dtype.names is not None:  # of fields, with padding that means nothing between them
+        return digest([array.dtype.descr, [array_digest(array[name]) for name in array.dtype.names]])
+    described = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
     dates = array.dtype.kind in "mM"  # of which Python's buffers know nothing
-    whole = np.ascontiguousarray(array.view(np.int64) if dates else array)
-    described.update(whole.data.cast("B") if array.size and array.dtype.names is None else whole.tobytes())
+    content = np.ascontiguousarray(array.view(np.int64) if dates else array)
+    described.update(content.data.cast("B") if array.size else b"")
     return described.hexdigest()
 
 

@@ -183,15 +183,15 @@ def train(
         loss: a Gluon loss, or any function of the net's output and the targets that gives one loss an example; where
             it gives a list or tuple of such, they are added up.
         trainer: the ``gluon.Trainer``, with or without a scheduler.
-        ctx: a context, or a list of them to split each batch over.
+        ctx: a context, or a list of them to split each batch over; None for the net's own.
         seed: seeds MXNet's generator with (seed, epoch) before each epoch, so that dropout in an epoch does not
             depend on where the training began; default leave it alone.
         history: what a previous call returned, to go on from there.
         schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t, which goes on
             from ``history``, or without one from the updates that the trainer has made: t = 1 for a new trainer.
-        at_once: examples that go through the net together, at least one a context: a larger batch is done in slices
-            whose gradients are added up before its one update, which is the same update to rounding (BatchNorm sees the
-            slices). Not for sparse gradients. Default all.
+        at_once: examples that go through the net together, on n contexts at least 2n − 1: a larger batch is done in
+            slices whose gradients are added up before its one update, which is the same update to rounding (BatchNorm
+            sees the slices). Not for sparse gradients. Default all.
         valid_iter: batches that are evaluated as the test set is, to choose an epoch by. Default none.
         on_epoch: called with the history after each epoch, for example to draw it.
         unpack: a function from a batch to what the net takes and what its output is compared with, such as
@@ -218,8 +218,11 @@ def train(
     seed = None if seed is None else whole_number("seed", seed, least=0)
     require_trainable(net)
     contexts = contexts_of(net, ctx)
-    if at_once is not None and at_once < len(contexts):
-        raise UsageError(f"at_once is {at_once}: expected at least {len(contexts)}, an example for each context")
+    if at_once is not None and at_once < 2 * len(contexts) - 1:
+        raise UsageError(
+            f"at_once is {at_once}: expected at least {2 * len(contexts) - 1}, so that each slice of a batch has an "
+            f"example for each of {len(contexts)} contexts"
+        )
     parameters = list(parameters_of(net, trainer, (loss,)).values())
     updates = trainer.optimizer.num_update if history is None else sum(history.updates)
     history = History() if history is None else history
@@ -255,7 +258,7 @@ def train(
             numbers = {"train_loss": float(sums.sum() / sum(sizes)), "train_acc": metrics.accuracy()}
             judged = [("test", test_iter)] + ([] if valid_iter is None else [("valid", valid_iter)])
             for name, batches in judged:
-                found = evaluate(net, batches, loss, ctx, unpack=unpack, batch_metric=batch_metric)
+                found = evaluate(net, batches, loss, contexts, unpack=unpack, batch_metric=batch_metric)
                 numbers[f"{name}_loss"], numbers[f"{name}_acc"] = found
             history.append(
                 **numbers,

@@ -12,16 +12,20 @@ def place(value: float, others: Sequence[float]) -> str:
 
     Example:
         >>> place(0.3, [0.1, 0.2, 0.4]), place(0.5, [0.1, 0.2]), place(0.0, [0.1]), place(0.1, [0.1, 0.2])
-        ('above 2 of 3', 'above all 2', 'below all 1', 'the least of 2')
+        ('above 2 of 3', 'above all 2', 'below all 1', 'level with the least of 2')
     """
     if not others:
         return "–"
     n, below, above = len(others), sum(other < value for other in others), sum(other > value for other in others)
-    if below == n or above == n:
-        return f"above all {n}" if below else f"below all {n}"
-    if below == 0 or above == 0:
-        return f"the same as all {n}" if below == above else f"the greatest of {n}" if below else f"the least of {n}"
-    return f"above {below} of {n}"
+    if below == n:
+        return f"above all {n}"
+    if above == n:
+        return f"below all {n}"
+    if below == above == 0:
+        return f"level with all {n}"
+    if below == 0:
+        return f"level with the least of {n}"
+    return f"above {below} of {n}" if above else f"level with the greatest of {n}"
 
 
 def p_of_place(value: float, others: Sequence[float]) -> float:

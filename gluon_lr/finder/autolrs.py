@@ -19,7 +19,7 @@ from .trials import losses_at, training_undone
 
 log = logging.getLogger(__name__)
 
-_LOST = 1e3  # times the best forecast: such a rate diverged, though its losses are numbers
+_LOST = 1e3  # times the best forecast, or 1 where that is less: such a rate diverged, though its losses are numbers
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ def _propose(low: float, high: float, tried: Sequence[Tuple[float, float]], draw
     return float(math.exp(grid[int(np.argmin(bound)), 0]))
 
 
-def _plainly(candidate: Candidate, chosen: bool) -> Dict[str, Any]:
-    """A candidate as JSON has it, which knows no infinite number: null."""
+def _for_json(candidate: Candidate, chosen: bool) -> Dict[str, Any]:
+    """A candidate for JSON, with null for infinite numbers."""
     losses = [loss if math.isfinite(loss) else None for loss in candidate.losses]
     expected = candidate.forecast if math.isfinite(candidate.forecast) else None
     return {**asdict(candidate), "losses": losses, "forecast": expected, "chosen": chosen}
@@ -200,7 +200,7 @@ class AutoLRS:
         self.candidates.extend(tried)
         self.rates.append(best.rate)
         if self.log_path is not None:
-            lines = "".join(json.dumps(_plainly(c, c is best)) + "\n" for c in tried)
+            lines = "".join(json.dumps(_for_json(c, c is best)) + "\n" for c in tried)
             with open(self.log_path, "a", encoding="utf-8") as stream:
                 stream.write(lines)
 

@@ -72,7 +72,7 @@ class Learner:
         self.trainer = (
             gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.001}) if trainer is None else trainer
         )
-        self._adding = [p for p in parameters_of(net, self.trainer).values() if p.grad_req == "add"]
+        self._parameters = list(parameters_of(net, self.trainer, (self.loss,)).values())
 
     @classmethod
     def from_estimator(cls, estimator: Any, data_loader: Any, unpack: Unpack = unpack_pair) -> "Learner":
@@ -98,8 +98,9 @@ class Learner:
             UsageError: the loader has ended for good, the net cannot take the batch, or a label is out of range.
         """
         batch = self._next()
-        for parameter in self._adding:
-            parameter.zero_grad()
+        for parameter in self._parameters:
+            if parameter.grad_req == "add":
+                parameter.zero_grad()
         with rate_set_to(self.trainer, lr):
             done = update(
                 self.net, self.loss, self.trainer, batch, self._contexts,

@@ -67,7 +67,7 @@ class LRFinder:
         over n = ``max_updates``. If SGD has momentum from earlier training, it is scaled from that training's rate
         to the first rung's, or else old updates would go on at their old size. Net, trainer, scheduler, the loader's
         epoch, and NumPy's and Python's generators are restored exactly, whatever happens. MXNet's own random state
-        cannot be restored: see ``seed``.
+        cannot be restored: see ``seed``; nor can its iterators, but for an ``NDArrayIter``.
 
         Args:
             lr_start: the first rate; default 1e-6.
@@ -105,8 +105,8 @@ class LRFinder:
             raise UsageError("find() was called inside autograd.record(): call it outside, it records by itself")
         if stopping is not None and not callable(stopping):
             raise UsageError(f"stopping is {stopping!r}: expected a function of the loss that says whether to stop")
-        stops = _stopping_rules(stopping, smoothing, repeats)
         seed = None if seed is None else whole_number("seed", seed, least=0)
+        stops = _stopping_rules(stopping, smoothing, repeats)
         learner, found = self.learner, []
         with batches_from_the_start(learner):
             if not has_shapes(learner.net):
@@ -232,8 +232,8 @@ def _stopping_rules(stopping: Any, smoothing: float, repeats: int) -> List[Calla
         return [copy.deepcopy(stopping) for _ in range(repeats)]
     except Exception as error:  # a file, a lock, whatever it holds
         raise UsageError(
-            f"stopping cannot be copied ({error}), and each of {repeats} repeats needs a copy of its own: search once, "
-            "or leave out of it what it holds open"
+            f"stopping cannot be copied ({error}), and each of {repeats} repeats needs a copy of its own: use "
+            "repeats=1, or keep files, locks and the like out of it"
         ) from error
 
 

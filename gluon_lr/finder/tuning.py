@@ -207,8 +207,10 @@ def _words(found: Reading, trials: List[Trial]) -> str:
     text = f"{len(trials)} trials of {trials[0].updates} updates"
     if not found.parabola:
         text += "; the best lies at the end of the range that was tried, and low and high are its neighbours"
-    else:
+    elif found.by_noise:
         text += "; the least of the parabola through the best three, which low and high exceed by two standard errors"
+    else:
+        text += "; the least of the parabola through the best three; low and high are the nearest rates that were tried"
     if found.drift:
         longer = "lower" if found.drift > 0 else "higher"
         text += f". Longer trainings prefer {longer} rates: times (trial / training length)^{found.drift:.2f}"

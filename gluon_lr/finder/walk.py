@@ -129,10 +129,11 @@ class Reading:
 
     Attributes:
         rate: the best.
-        low, high: the range of those that did as well, within the noise of the trials.
+        low, high: the range of those that did as well within the noise of the trials, or the nearest that were tried.
         drift: that was allowed for.
         weight: of the trials beside the curve's suggestion.
         parabola: whether the rate is a parabola's least, or the best of those tried, at an end of them.
+        by_noise: whether the range is by the noise.
     """
 
     rate: float
@@ -141,6 +142,7 @@ class Reading:
     drift: float
     weight: float
     parabola: bool
+    by_noise: bool
 
 
 def read_off(
@@ -169,8 +171,9 @@ def read_off(
     rate, curvature = lowest(scores)
     found_drift = drift(curves, trial_updates) if allow_for_drift else 0.0
     order = sorted(scores)
-    if curvature > 0 and judged_by_losses:
-        widest = math.log(order[-1] / order[0])  # nothing is known beyond what was tried
+    by_noise = curvature > 0 and judged_by_losses
+    if by_noise:
+        widest = math.log(order[-1] / order[0])  # all that was tried; noise of any size has an end there
         width = math.exp(min(widest, math.sqrt(2 * noise(curves, scores, trial_updates) / curvature)))
         low, high = rate / width, rate * width
     else:
@@ -181,4 +184,6 @@ def read_off(
     if suggestion is not None:
         chosen = math.exp(weight * math.log(chosen) + (1 - weight) * math.log(suggestion))
     shift = chosen / rate
-    return Reading(chosen, min(chosen, low * shift), max(chosen, high * shift), found_drift, weight, curvature > 0)
+    return Reading(
+        chosen, min(chosen, low * shift), max(chosen, high * shift), found_drift, weight, curvature > 0, by_noise
+    )

@@ -180,14 +180,14 @@ def draw_beside(
 def _hold_to_medians(axes: Any, shown: Sequence[str], groups: Mapping[str, Sequence[Record]], quantity: str) -> None:
     """Where single seeds would press all curves into a line, keep to what the medians need; panels that are cut say how
     far their bands reach."""
-    found = {name: _finished(groups[name], quantity) for name in shown}
-    curves = {name: table for name, table in found.items() if table.size}
+    found = {name: _finished(group, quantity) for name, group in groups.items()}
+    curves = {name: table for name, table in found.items() if table.size and np.isfinite(table).all()}
     if not curves:
         return
     medians = np.concatenate([np.median(table, axis=0) for table in curves.values()])
     low, high = medians.min(), medians.max()
     reach = max(table.max() for table in curves.values()) - min(table.min() for table in curves.values())
-    if reach <= 2 * (high - low):
+    if not reach > 2 * (high - low) > 0:
         return
     margin = 0.1 * (high - low)
     for name, ax in zip(shown, axes):

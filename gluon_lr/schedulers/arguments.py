@@ -86,13 +86,13 @@ def rate_of(value: Any, giver: Any, t: float) -> float:
     """
     if type(value) is float:
         return value
-    plainly = plain(value)
+    number = plain(value)
     try:
-        if not isinstance(plainly, (str, bool)):
-            return float(plainly)
+        if not isinstance(number, (str, bool, np.bool_)):
+            return float(number)
     except (TypeError, ValueError):
         pass
-    raise UsageError(f"{named(giver)} gave {named(plainly)} at t = {t:g}: expected a number, the rate")
+    raise UsageError(f"{named(giver)} gave {named(number)} at t = {t:g}: expected a number, the rate")
 
 
 def named(value: Any) -> str:

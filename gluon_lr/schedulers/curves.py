@@ -20,7 +20,7 @@ def progress(t: float, length: float) -> float:
 
 
 def whole(t: float, length: float) -> int:
-    """How many whole lengths lie in t ≥ 0; t may lie below a boundary by what rounding takes off.
+    """How many whole lengths lie in t ≥ 0, a fraction that may lie below a boundary by what rounding takes off.
 
     Example:
         >>> 0.3 // 0.1, whole(0.3, 0.1), whole(0.29, 0.1)

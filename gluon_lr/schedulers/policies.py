@@ -220,8 +220,7 @@ class CompoundingTimeBasedScheduler(Scheduler):
 def _log_compounded(decay: float, t: float) -> float:
     """ln Π_{i ≤ t} (1 + decay·i), which is t·ln decay + ln Γ(x + t) − ln Γ(x) with x = 1 + 1/decay."""
     if decay > 1e-3:
-        x = 1 + 1 / decay
-        return t * math.log(decay) + math.lgamma(t + x) - math.lgamma(x)
+        return t * math.log(decay) + math.lgamma(t + 1 + 1 / decay) - math.lgamma(1 + 1 / decay)
     # The difference of two huge numbers would lose the decay: Stirling's series, with what cancels taken out.
     if decay < 1e-300:
         return decay * t * (t + 1) / 2  # 1/decay may be infinite

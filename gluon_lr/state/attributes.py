@@ -6,14 +6,14 @@ from typing import Any, Dict, List, Sequence
 
 from ..errors import RecordError
 from .private import is_initialized, own_attributes
-from .reach import blocks_of
+from .reach import blocks_of, schedules_of
 from .trainer import check_same_object
 from .values import Copy, arrays_within, copied, detached, is_array, is_plain_object, is_schedule, put_back, put_into
 
 
 def capture_schedules(also: Sequence[Any]) -> Dict[str, Any]:
     """Copies of the schedules among other objects, such as a ``ReduceOnPlateau`` that the trainer does not have."""
-    return {name: copied(schedule, is_plain_object) for name, schedule in _schedules(also).items()}
+    return {name: copied(schedule, is_plain_object) for name, schedule in schedules_of(also).items()}
 
 
 def check_schedules(saved: Dict[str, Any], also: Sequence[Any]) -> None:
@@ -22,11 +22,12 @@ def check_schedules(saved: Dict[str, Any], also: Sequence[Any]) -> None:
     Raises:
         RecordError: one is of another kind, has other settings, or is not there.
     """
-    own = _schedules(also)
-    for name in set(saved) ^ set(own):
+    own = schedules_of(also)
+    apart = sorted(set(saved) ^ set(own))
+    if apart:
         raise RecordError(
-            f"{name} is a schedule that changes in one of the snapshot and the given objects only: restore it with the "
-            "same other objects, in the same order (also=)"
+            f"{apart[0]} is a schedule that changes in one of the snapshot and the given objects only: restore it with "
+            "the same other objects, in the same order (also=)"
         )
     for name, schedule in own.items():
         if not _is_copy_of(saved[name], schedule):
@@ -35,15 +36,11 @@ def check_schedules(saved: Dict[str, Any], also: Sequence[Any]) -> None:
 
 def restore_schedules(saved: Dict[str, Any], also: Sequence[Any]) -> None:
     """Put copies back into the schedules that they were taken of, or write them into similar ones."""
-    for name, schedule in _schedules(also).items():
+    for name, schedule in schedules_of(also).items():
         if _is_copy_of(saved[name], schedule):
             put_back(saved[name])
         else:
             put_into(detached(saved[name]), schedule)
-
-
-def _schedules(also: Sequence[Any]) -> Dict[str, Any]:
-    return {f"also[{i}]": other for i, other in enumerate(also) if is_schedule(other)}
 
 
 def _is_copy_of(saved: Any, schedule: Any) -> bool:

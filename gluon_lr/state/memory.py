@@ -112,7 +112,8 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[An
     """Put a snapshot back in place, bit for bit: every array and object that the caller holds stays valid.
 
     Parameters whose shapes are not known yet get them from the snapshot, without a batch. Other devices are fine
-    if there are as many: the update counts move with them.
+    if there are as many: the update counts move with them. The parameters that it was taken of also get back their
+    ``grad_req``, ``lr_mult`` and ``wd_mult``; those of another net, and after a file, keep their own.
 
     Args:
         snapshot: from :func:`capture` or from a file.

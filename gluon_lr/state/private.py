@@ -243,19 +243,24 @@ def updates_on_servers(trainer: Any) -> bool:
     return "dist" in kind and trainer._kvstore_params["update_on_kvstore"] is not False
 
 
-def match_kvstore(was_there: bool, trainer: Any) -> None:
+def match_kvstore(was_there: bool, updates: bool, trainer: Any) -> bool:
     """Give the trainer a kvstore if, and only if, there was one. A trainer makes it at its first step, and then
-    copies the first context's parameters, BatchNorm's statistics included, to every other context."""
-    if was_there and not trainer._kv_initialized:
+    copies the first context's parameters, BatchNorm's statistics included, to every other context.
+
+    False, and nothing is changed, if one of the two updates on its kvstore and the other does not.
+    """
+    undecided = not trainer._kv_initialized
+    if was_there and undecided:
         trainer._init_kvstore()
-        trainer._init_params()
-    elif trainer._kv_initialized and not was_there and not trainer._distributed:
+    elif not was_there and not undecided and not trainer._distributed:
         trainer._reset_kvstore()
-
-
-def forget_kvstore(trainer: Any) -> None:
-    """Have the trainer decide on its kvstore again at its next step."""
-    trainer._reset_kvstore()
+    if updates_on_kvstore(trainer) != updates:
+        if undecided and trainer._kv_initialized and not trainer._distributed:
+            trainer._reset_kvstore()
+        return False
+    if was_there and undecided:
+        trainer._init_params()
+    return True
 
 
 def put_weights_on_kvstore(trainer: Any) -> None:

@@ -6,10 +6,10 @@ import functools
 import inspect
 import types
 from collections import deque
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 from .private import children_of, own_attributes, structural_parameters, trainer_parameters
-from .values import is_plain_object
+from .values import is_plain_object, is_schedule
 
 
 def parameters_of(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Dict[str, Any]:
@@ -79,21 +79,34 @@ def _roots(net: Any, also: Sequence[Any]) -> List[Tuple[Any, str]]:
     return [(net, ""), *((other, f"also[{i}]") for i, other in enumerate(also))]
 
 
-def _reached(root: Any, path: str) -> Dict[str, Any]:
-    """Path → each block and parameter that is ``root`` or in it, breadth first.
+def schedules_of(also: Sequence[Any]) -> Dict[str, Any]:
+    """Path → each schedule that changes and that is one of these objects or in one."""
+    found: Dict[int, Tuple[str, Any]] = {}
+    for i, other in enumerate(also):
+        for name, schedule in _reached(other, f"also[{i}]", is_schedule).items():
+            found.setdefault(id(schedule), (name, schedule))
+    return dict(found.values())
+
+
+def _is_block_or_parameter(value: Any) -> bool:
+    from mxnet import gluon
+
+    return isinstance(value, (gluon.Block, gluon.Parameter))
+
+
+def _reached(root: Any, path: str, wanted: Callable[[Any], bool] = _is_block_or_parameter) -> Dict[str, Any]:
+    """Path → each block and parameter, or whatever is ``wanted``, that is ``root`` or in it, breadth first.
 
     Gluon registers only attributes of a block. But a block in a list, in an object that is not a block, or in a
     function's closure is trained too.
     """
-    from mxnet import gluon
-
     found, seen, waiting = {}, {}, deque([(path, root)])
     while waiting:
         path, value = waiting.popleft()
         if id(value) in seen:
             continue
         seen[id(value)] = value  # held, so that no other object gets its id
-        if isinstance(value, (gluon.Block, gluon.Parameter)):
+        if wanted(value):
             found[path] = value
         waiting.extend(_members(path, value))
     return found

@@ -9,7 +9,6 @@ from typing import Any, Dict, FrozenSet, List, Optional
 from ..errors import RecordError, UsageError
 from .private import (
     current_device,
-    forget_kvstore,
     gradient_scale,
     has_kvstore,
     loss_scaler,
@@ -114,11 +113,7 @@ def match_trainer(saved: Dict[str, Any], trainer: Any) -> None:
     Raises:
         RecordError: one of the two updates on its kvstore and the other does not.
     """
-    undecided = not has_kvstore(trainer)
-    match_kvstore(saved["kvstore"], trainer)
-    if updates_on_kvstore(trainer) != saved["on_kvstore"]:
-        if undecided:
-            forget_kvstore(trainer)
+    if not match_kvstore(saved["kvstore"], saved["on_kvstore"], trainer):
         raise RecordError(
             "one of the snapshot's trainer and this one updates on its kvstore, and the other does not: build it with "
             f"gluon.Trainer(..., update_on_kvstore={saved['on_kvstore']})"

@@ -251,5 +251,5 @@ def test_the_noise_of_losses_says_nothing_of_scores_in_other_units():
     lower = max(rate for rate in scores if rate < validated.rate)
     assert (validated.low, validated.high) == (lower, min(rate for rate in scores if rate > validated.rate))
     by_losses = read_off(found, scores, 60, 60, allow_for_drift=False)
-    assert by_losses.low == pytest.approx(by_losses.rate / 4), "as far as what was tried, and no further"
+    assert by_losses.low == pytest.approx(by_losses.rate / 4), "as wide either way as all that was tried"
     assert by_losses.high == pytest.approx(by_losses.rate * 4)

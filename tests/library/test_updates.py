@@ -113,7 +113,14 @@ def test_in_half_precision_sums_of_losses_do_not_end_at_65504():
 
 @pytest.mark.parametrize(
     ("examples", "at_once", "least", "sizes"),
-    [(33, 32, 1, [32, 1]), (33, 32, 2, [16, 17]), (64, 32, 2, [32, 32]), (70, 32, 2, [32, 32, 6]), (5, 8, 2, [5])],
+    [
+        (33, 32, 1, [32, 1]),
+        (33, 32, 2, [16, 17]),
+        (64, 32, 2, [32, 32]),
+        (70, 32, 2, [32, 32, 6]),
+        (5, 8, 2, [5]),
+        (4, 3, 2, [2, 2]),
+    ],
 )
 def test_slices_are_even_only_where_the_last_would_be_too_small(examples, at_once, least, sizes):
     pieces = slices((np.arange(examples), {"y": np.arange(examples)}), at_once, least)
@@ -132,8 +139,8 @@ def test_slices_go_over_several_contexts():
         return net.weight.data(contexts[1]).asnumpy()
 
     np.testing.assert_allclose(weights(32), weights(None), rtol=1e-5)
-    with pytest.raises(UsageError, match="at_once is 1: expected at least 2, an example for each context"):
-        weights(1)
+    with pytest.raises(UsageError, match="at_once is 2: expected at least 3, so that each slice"):
+        weights(2)
 
 
 def test_sparse_gradients_cannot_be_added_up():
@@ -149,9 +156,17 @@ def test_sparse_gradients_cannot_be_added_up():
     assert len(train(net, data, data, 1, CLASSES, trainer, mx.cpu())) == 1
 
 
+def test_without_a_context_a_net_is_trained_where_it_is_and_contexts_have_no_order():
+    contexts = [mx.cpu(0), mx.cpu(1)]
+    data = [(mx.nd.ones((8, 2)), mx.nd.zeros((8, 1)))]
+    for ctx in (None, contexts[::-1]):
+        net = dense(ctx=contexts)
+        assert len(train(net, data, data, 1, L2, gluon.Trainer(net.collect_params(), "sgd"), ctx)) == 1
+
+
 @pytest.mark.parametrize(("on", "asked"), [([0], [0, 1]), ([0, 1], [0])])
 def test_a_net_on_other_contexts_is_named(on, asked):
     net = dense(ctx=[mx.cpu(i) for i in on])
     trainer = gluon.Trainer(net.collect_params(), "sgd")
-    with pytest.raises(UsageError, match=r"the net is on .* and was asked to work on"):
+    with pytest.raises(UsageError, match=r"the net is on .*, but ctx is .*: give the net's own"):
         train(net, regression(), regression(), 1, L2, trainer, [mx.cpu(i) for i in asked])

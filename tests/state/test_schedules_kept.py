@@ -361,6 +361,21 @@ def test_what_such_a_schedule_saw_in_a_block_is_undone(from_file, tmp_path):
     assert plateau.multiplier == 0.25
 
 
+def test_a_schedule_within_another_object_is_kept_too(tmp_path):
+    class Holder:
+        def __init__(self, plateau):
+            self.parts = [plateau]
+
+    (net, _), first, second = made(), stalled(3), stalled(0)
+    save(tmp_path / "kept", net, also=[Holder(first), [first]])
+    load(tmp_path / "kept", net, also=[Holder(second), [second]])
+    assert second.multiplier == 0.25
+    kept = capture(net, also=[Holder(second)])
+    second.observe(2.0)
+    restore(kept, net, also=[Holder(second)])
+    assert second.multiplier == 0.25
+
+
 def test_such_a_schedule_is_refused_where_it_is_another_or_none(tmp_path):
     net, _ = made()
     save(tmp_path / "kept", net, also=[stalled(3)])

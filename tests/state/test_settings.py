@@ -64,8 +64,9 @@ def test_a_refusal_takes_back_what_was_given_to_a_net_without_shapes(tmp_path):
 
     def two(units, on_kvstore):
         net = gluon.nn.HybridSequential()
-        net.add(gluon.nn.Dense(2, in_units=units))
+        net.add(gluon.nn.Dense(2, in_units=units), gluon.nn.BatchNorm(in_channels=2))
         net.initialize(mx.init.One(), ctx=contexts)
+        net[1].running_mean.data(contexts[1])[:] = 7.0
         return net, gluon.Trainer(net.collect_params(), "sgd", update_on_kvstore=on_kvstore)
 
     net, trainer = two(2, False)
@@ -86,6 +87,7 @@ def test_a_refusal_takes_back_what_was_given_to_a_net_without_shapes(tmp_path):
     again, agains = two(2, True)  # its kvstore is decided on afresh, as at its first step
     with pytest.raises(RecordError, match="update_on_kvstore=False"):
         load(tmp_path / "checkpoint", again, agains)
+    assert again[1].running_mean.data(contexts[1]).asnumpy().tolist() == [7.0, 7.0]
     with autograd.record():
         losses = [again(mx.nd.ones((4, 2), ctx=ctx)) for ctx in contexts]
     autograd.backward(losses)

@@ -103,7 +103,10 @@ def test_records_of_other_data_are_refused_though_the_function_reads_the_same(tm
         ({"seeds": [-1]}, r"seeds\[0\] is -1: expected a whole number of at least 0"),
         ({"seeds": [1, 0, 1]}, "seeds has 1 twice"),
         ({"seeds": [2**32]}, r"seeds\[0\] is 4294967296: expected at most 4294967295"),
-        ({"lrs": [0.1, 0.1234567, 0.1234568]}, "lrs has 0.1234567 and 0.1234568: expected rates that differ in their"),
+        (
+            {"lrs": [0.1234567, 0.7654321, 0.1234568, 0.76543212]},
+            "lrs has 0.1234567 and 0.1234568: expected rates that differ in their",
+        ),
         ({"ctx": "tpu"}, "ctx is 'tpu', a str: expected auto, cpu, gpu or gpu:1"),
         ({"jobs": -1}, "jobs is -1: expected a whole number of at least 1"),
         ({"jobs": "2"}, "jobs is '2', a str: expected a whole number"),

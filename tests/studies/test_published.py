@@ -49,7 +49,9 @@ def test_places():
     assert place(0.0, [0.1, 0.2]) == "below all 2"
     assert place(0.3, [0.1, 0.2]) == "above all 2"
     ends = place(0.1, [0.1, 0.2, 0.1]), place(0.2, [0.1, 0.2]), place(0.1, [0.1, 0.1])
-    assert ends == ("the least of 3", "the greatest of 2", "the same as all 2"), "an equal is neither below nor above"
+    assert ends == ("level with the least of 3", "level with the greatest of 2", "level with all 2"), (
+        "an equal is neither below nor above"
+    )
     assert place(0.5, []) == "–"
 
 

@@ -45,16 +45,17 @@ def several(values: Any, name: str, convert: Any, example: str) -> List[Any]:
     return numbers
 
 
-def rates_apart(rates: List[float]) -> List[float]:
-    """The rates, which name their runs by six digits.
+def require_own_names(rates: List[float]) -> List[float]:
+    """The rates, whose first six digits name their runs.
 
     Raises:
         UsageError: two have the same six.
     """
-    names = [f"{number:g}" for number in rates]
-    twice = [number for number, name in zip(rates, names) if names.count(name) > 1]
-    if twice:
-        raise UsageError(f"lrs has {twice[0]!r} and {twice[1]!r}: expected rates that differ in their first six digits")
+    named: Dict[str, float] = {}
+    for number in rates:
+        other = named.setdefault(f"{number:g}", number)
+        if other != number:
+            raise UsageError(f"lrs has {other!r} and {number!r}: expected rates that differ in their first six digits")
     return rates
 
 

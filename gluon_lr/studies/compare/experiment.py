@@ -20,7 +20,7 @@ from ...files import writable_folder
 from ...finder import TuneResult
 from ...metrics import Metric
 from ...schedulers import pure
-from .arguments import rate, rates_apart, require_context_name, require_functions, several
+from .arguments import rate, require_context_name, require_functions, require_own_names, several
 from .comparison import Comparison
 from .identified import Data, Identities, loaders, seeded
 from .refusal import Planned, count_recorded
@@ -141,7 +141,7 @@ def compare(
     """
     require_functions(schedules)
     by = _judged_by(metric, larger_is_better)
-    rates = [] if isinstance(lrs, str) and lrs == TUNE else rates_apart(several(lrs, "lrs", rate, "lrs=[0.1]"))
+    rates = [] if isinstance(lrs, str) and lrs == TUNE else require_own_names(several(lrs, "lrs", rate, "lrs=[0.1]"))
     jobs = None if jobs is None else whole_number("jobs", jobs, least=1)
     numbers = several(seeds, "seeds", functools.partial(whole_number, least=0, most=MOST_SEED), "seeds=range(3)")
     epochs = whole_number("epochs", epochs, least=1)

@@ -116,10 +116,14 @@ def draw_losses(records: Sequence[Record]) -> Any:
 
 def draw_searches(searches: Dict[int, LRFinderResult]) -> Any:
     """The finder's curves, a panel a seed."""
-    figure, axes = new_figure(1, len(searches), width=4.5 * len(searches), height=4.5)
-    for ax, (seed, result) in zip(axes[0], searches.items()):
+    columns = min(3, len(searches))
+    figure, axes = new_figure(-(-len(searches) // columns), columns, width=4 * columns, height=3.2)
+    for ax, (seed, result) in zip(axes.flat, searches.items()):
         result.plot(ax)
         ax.set_title(f"seed {seed}: {len(result)} updates, {result.stop_reason}", fontsize=10)
+        ax.legend(fontsize=7)
+    for ax in axes.flat[len(searches) :]:
+        ax.set_axis_off()
     return figure
 
 

@@ -150,9 +150,8 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[An
                 undo()
             raise
         # Another net keeps its own settings: its backbone may be frozen on purpose.
-        restore_settings(
-            [(p, settings) for p, settings in snapshot.settings if any(p is mine for mine in own.values())]
-        )
+        mine = {id(parameter) for parameter in own.values()}
+        restore_settings([(parameter, settings) for parameter, settings in snapshot.settings if id(parameter) in mine])
         for name, parameter in own.items():
             _restore_parameter(snapshot, name, parameter)
         restore_attributes(snapshot.attributes, net, also)

@@ -157,7 +157,7 @@ class LRFinder:
             progress: draw a bar on standard error.
 
         Returns:
-            The rate, those that cannot be told from it, every trial, and what was spent.
+            The rate, its range, every trial, and what was spent.
 
         Raises:
             UsageError: an argument makes no sense, the loader ended for good, or the first loss is not finite. The net

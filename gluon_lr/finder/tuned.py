@@ -1,4 +1,4 @@
-"""What ``LRFinder.tune`` found: the rate, the rates that cannot be told from it, and every trial."""
+"""What ``LRFinder.tune`` found: the rate, its range, and every trial."""
 
 from __future__ import annotations
 
@@ -145,7 +145,8 @@ class TuneResult:
         if lost:
             ax.plot(lost, [max(t.score for t in good)] * len(lost), "x", color="#D55E00", ms=9, mew=2, label="exploded")
         if self.low is not None and self.high is not None:
-            ax.axvspan(self.low, self.high, color="#009E73", alpha=0.15, lw=0, label="cannot be told apart")
+            label = f"low to high: {self.low:.3g} … {self.high:.3g}"
+            ax.axvspan(self.low, self.high, color="#009E73", alpha=0.15, lw=0, label=label)
         if self.lr is not None:
             ax.axvline(self.lr, color="#009E73", ls="--", label=f"chosen: {self.lr:.3g}")
         ax.set_xscale("log")

@@ -60,7 +60,7 @@ def test_the_picture_shows_the_trials_the_choice_and_its_range(result):
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert f"{len(result.trials)} trials of {result.trials[0].updates} updates" in labels
     assert f"chosen: {result.lr:.3g}" in labels
-    assert "cannot be told apart" in labels
+    assert f"low to high: {result.low:.3g} … {result.high:.3g}" in labels
     lost = LRFinder(Explodes(0.1)).tune(2000, progress=False)
     ax = lost.plot(new_figure(1, 1)[1][0][0])
     assert "exploded" in [text.get_text() for text in ax.get_legend().get_texts()]

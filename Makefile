@@ -109,7 +109,7 @@ $(DOCS)/docs.ready: docs/requirements.txt
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
 	touch $@
 
-# make faults    faults by the number, twenty minutes
+# make faults    faults in large numbers, twenty minutes
 faults: $(VENV)/dev.ready
 	$(BIN)/python -W ignore benchmarks/faults/campaigns.py
 

@@ -44,8 +44,9 @@ class TuneResult:
 
     Attributes:
         lr: the rate; None where there is none.
-        low, high: the range of rates that did as well as it within the noise of the trials; the nearest rates that
-            were tried where a validation judged or the best lies at an end; None where nothing was tried.
+        low, high: the range that the noise of the trials leaves open around their best rate, moved with it where
+            longer trainings prefer other rates; the nearest rates that were tried where a validation judged or the
+            best lies at an end; None where nothing was tried.
         how: in words, how rate and range were found.
         trials: every :class:`Trial`, in order.
         updates: of the training that the rate is for.

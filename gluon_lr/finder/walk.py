@@ -129,7 +129,8 @@ class Reading:
 
     Attributes:
         rate: the best.
-        low, high: the range of those that did as well within the noise of the trials, or the nearest that were tried.
+        low, high: the range that the noise of the trials leaves open, moved by the drift as the rate is, or the nearest
+            that were tried.
         drift: that was allowed for.
         weight: of the trials beside the curve's suggestion.
         parabola: whether the rate is a parabola's least, or the best of those tried, at an end of them.

@@ -81,7 +81,8 @@ CHAPTER = Study(
             "choices": READINGS,
             "default": READINGS[0],
             "help": "schedules drawn first and counted in updates (as-printed, the default), fresh and counted in "
-            "updates, or counted in epochs",
+            "updates, counted in epochs (per-epoch), or that with a warmup that rises with every update "
+            "(per-epoch-ramped)",
         },
         "lr": {
             "type": positive_rate,

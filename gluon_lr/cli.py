@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import math
 import os
@@ -46,9 +47,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
+def accept_any_terminal() -> None:
+    """Print a question mark where the terminal's encoding lacks a character such as ±."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional[List[str]] = None) -> NoReturn:
     """Run a command's ``main`` and exit with 0 (success), 1 (failure), 2 (wrong usage) or 130 (interrupted)."""
     prog = program(command)
+    accept_any_terminal()
     # Our own log is shown; MXNet's and matplotlib's is not.
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("gluon_lr").setLevel(logging.INFO)
@@ -59,7 +68,8 @@ def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional
         print(f"{prog}: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
+        fresh = " without --fresh" if "--fresh" in (sys.argv[1:] if argv is None else argv) else ""
+        print(f"{prog}: interrupted; the same command{fresh} goes on from here", file=sys.stderr)
         code = 130
     except BrokenPipeError:
         # The reader of our output has closed the pipe; point stdout elsewhere so that the interpreter flushes silently.
@@ -106,8 +116,10 @@ def seeds(text: str) -> List[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise argparse.ArgumentTypeError(f"expected seeds such as 0, 0-4 or 1,3,5, got {text!r}")
         low, high = int(first), int(last or first)
-        if high < low or high - low >= 1000 or high >= 2**31:
+        if high < low or high - low >= 1000:
             raise argparse.ArgumentTypeError(f"expected a range of at most 1000 seeds, first-last, got {part!r}")
+        if high >= 2**31:
+            raise argparse.ArgumentTypeError(f"expected seeds below 2³¹, got {part!r}")
         chosen.extend(range(low, high + 1))
     return list(dict.fromkeys(chosen))
 
@@ -155,17 +167,20 @@ def imported(name: str) -> Callable[..., Any]:
     """Import the function ``module:function``; the module may lie in the current folder.
 
     Raises:
-        UsageError: there is no such module, or no such function in it.
+        UsageError: there is no such module, it fails, or there is no such function in it.
     """
     module, _, function = name.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), function)
+        code = importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"cannot import {module!r} for {name!r}: {error}. Run the command where it lies") from error
-    except AttributeError as error:
-        raise UsageError(f"{module} has no {function!r}: expected a function, named as module:function") from error
+    except Exception as error:  # of the user's own code
+        raise UsageError(f"cannot import {module!r} for {name!r}: {type(error).__name__}: {error}") from error
+    if not hasattr(code, function):
+        raise UsageError(f"{module} has no {function!r}: expected a function, named as module:function")
+    found = getattr(code, function)
     if not callable(found):
         raise UsageError(f"{name} is a {type(found).__name__}: expected a function")
     return found
@@ -173,7 +188,7 @@ def imported(name: str) -> Callable[..., Any]:
 
 def function_name(text: str) -> str:
     """``module:function``, for ``type=``."""
-    if not re.fullmatch(r"[\w.]+:\w+", text):
+    if not re.fullmatch(r"\w+(\.\w+)*:\w+", text):
         raise argparse.ArgumentTypeError(f"expected a function, as module:function, got {text!r}")
     return text
 

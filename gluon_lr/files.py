@@ -54,7 +54,7 @@ def remove_leftovers(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` in UTF-8, whole or not at all."""
     with atomic(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", "backslashreplace"))  # a file's name in an error may be no UTF-8
 
 
 def canonical_json(value: Any) -> str:

@@ -241,9 +241,14 @@ class SelfAttention(nn.HybridBlock):
     Args:
         width: of a token; a multiple of ``heads``.
         heads: how many; each has d = width / heads.
+
+    Raises:
+        UsageError: width is no multiple of heads.
     """
 
     def __init__(self, width: int, heads: int, **kwargs: Any) -> None:
+        if width % heads:
+            raise UsageError(f"width is {width} and heads {heads}: expected a multiple of heads")
         super().__init__(**kwargs)
         self._heads = heads
         with self.name_scope():
@@ -291,6 +296,9 @@ class ViT(nn.HybridBlock):
         size: an image's side, pixels; CIFAR-10's 32.
         classes: outputs.
 
+    Raises:
+        UsageError: patches do not fill the image, or width is no multiple of heads.
+
     Source: Dosovitskiy et al. (2020), An Image is Worth 16×16 Words.
 
     Example:
@@ -303,6 +311,8 @@ class ViT(nn.HybridBlock):
     def __init__(
         self, width: int, depth: int, heads: int, patch: int, size: int = 32, classes: int = 10, **kwargs: Any
     ) -> None:
+        if size % patch:
+            raise UsageError(f"patch is {patch} and size {size}: expected a size that is a multiple of patch")
         super().__init__(**kwargs)
         self._patch, self._side = patch, size // patch
         with self.name_scope():

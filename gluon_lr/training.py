@@ -19,7 +19,7 @@ from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metric, Metrics
 from .state import parameters_of
-from .state.private import has_sparse_gradient
+from .state.private import has_sparse_gradient, zero_gradient
 from .update import examples, forward, update
 
 # Updates that may wait in MXNet's queue: enough never to stall it, few enough to bound its memory. Each wait switches
@@ -134,9 +134,10 @@ def evaluate(
         The mean loss, and the accuracy or the mean of ``batch_metric``; NaN where there is none.
 
     Raises:
-        UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
+        UsageError: there are no batches, the net is on other contexts or cannot take one, or a label is no class of
+            the net's.
     """
-    contexts = ctx if isinstance(ctx, (list, tuple)) else [ctx]
+    contexts = contexts_of(net, ctx)
     metrics, count = Metrics(loss, batch_metric), 0
     with autograd.pause():
         for batch in _passes(batches):
@@ -217,6 +218,16 @@ def train(
     at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
     seed = None if seed is None else whole_number("seed", seed, least=0)
     require_trainable(net)
+    if not isinstance(trainer, gluon.Trainer):
+        raise UsageError(f"trainer is {trainer!r}: expected a gluon.Trainer")
+    if test_iter is None:
+        raise UsageError("test_iter is None: expected batches to evaluate after each epoch, such as those that train")
+    for schedule in schedules:
+        if not callable(getattr(schedule, "apply", None)):
+            raise UsageError(
+                f"schedules has {schedule!r}: expected objects with apply(trainer, t), such as a "
+                "HyperparameterSchedule; a schedule of the rate belongs to the trainer, as its lr_scheduler"
+            )
     contexts = contexts_of(net, ctx)
     if at_once is not None and at_once < 2 * len(contexts) - 1:
         raise UsageError(
@@ -241,7 +252,7 @@ def train(
                 for schedule in schedules:
                     schedule.apply(trainer, updates)
                 for parameter in adding:
-                    parameter.zero_grad()
+                    zero_gradient(parameter)
                 done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
                 metrics.add(done)
                 rates.append(trainer.learning_rate)

@@ -29,14 +29,14 @@ def place(value: float, others: Sequence[float]) -> str:
 
 
 def p_of_place(value: float, others: Sequence[float]) -> float:
-    """How often one more training would lie as far out among n others: 2·(1 + k)/(n + 1), where k is the smaller of the
-    counts above and below.
+    """How often one more training would lie as far out among n others: 2·(1 + k)/(n + 1), at most 1, where k is the
+    smaller of the counts at or above and at or below.
 
     Example:
         >>> p_of_place(9.0, [1.0, 2.0, 3.0]), p_of_place(2.5, [1.0, 2.0, 3.0])
         (0.5, 1.0)
     """
-    below, above = sum(other < value for other in others), sum(other > value for other in others)
+    below, above = sum(other <= value for other in others), sum(other >= value for other in others)
     return min(1.0, 2 * (1 + min(below, above)) / (len(others) + 1))
 
 

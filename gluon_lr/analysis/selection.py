@@ -23,8 +23,8 @@ Cell = Dict[int, Record]  # seed → record
 def of_one_size(records: Sequence[Record]) -> Tuple[List[Record], List[str]]:
     """The records that may stand in one table, and a note on each group of others.
 
-    Those are of the size that most of them have: epochs, images, and the preset where a study has some. A record of
-    other epochs beside them would pass for one more seed.
+    Those are of the size that most complete ones have: epochs, images, and the preset where a study has some. A record
+    of other epochs beside them would pass for one more seed.
     """
     groups: Dict[Tuple[int, Optional[int], str], List[Record]] = {}
     for record in records:
@@ -33,7 +33,11 @@ def of_one_size(records: Sequence[Record]) -> Tuple[List[Record], List[str]]:
         groups.setdefault(size, []).append(record)
     if len(groups) < 2:
         return list(records), []
-    (kept, *others) = sorted(groups, key=lambda size: (-len(groups[size]), -size[0]))
+
+    def weight(size: Tuple[int, Optional[int], str]) -> Tuple[int, int, int]:
+        return sum(record.complete for record in groups[size]), len(groups[size]), size[0]
+
+    kept, *others = sorted(groups, key=weight, reverse=True)
     notes = []
     for epochs, limit, preset in others:
         group = groups[epochs, limit, preset]
@@ -80,15 +84,21 @@ def cells(records: Sequence[Record]) -> Dict[str, Dict[float, Cell]]:
 
 
 def best_rate(rates: Dict[float, Cell], by: Score = ACCURACY) -> float:
-    """The rate whose trainings are best on validation data on average, among those with the most seeds; one with a
-    training that has no finite number comes last."""
+    """The rate whose trainings are best on validation data on average, over seeds that all candidates have.
+
+    Candidates are rates with at least half as many seeds as any, and with two if any has: one seed alone may have been
+    lucky, and one that is missing costs a rate nothing. A rate with a training that has no finite number comes last.
+    """
     most = max(map(len, rates.values()))
+    candidates = {rate: cell for rate, cell in rates.items() if len(cell) >= max(most / 2, min(most, 2))}
+    common = set.intersection(*map(set, candidates.values()))
 
     def quality(rate: float) -> float:
-        mean = by.sign * float(np.mean([by.choice(record) for record in rates[rate].values()]))
+        cell = candidates[rate]
+        mean = by.sign * float(np.mean([by.choice(cell[seed]) for seed in common or cell]))
         return mean if np.isfinite(mean) else -np.inf
 
-    return max((rate for rate in rates if len(rates[rate]) == most), key=quality)
+    return max(candidates, key=quality)
 
 
 def scores(cell: Cell, by: Score = ACCURACY) -> Dict[int, float]:

@@ -78,28 +78,35 @@ def compare_paired(name: str, first: Dict[int, float], second: Dict[int, float])
 def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
     """Test whether paired differences are zero on average, by Student's test.
 
-    Where all are equal, as accuracies on few images may be, they have no spread to test by; then the sign test answers.
+    Where all are equal, as accuracies on few images may be, they have no spread to test by: then the sign test answers,
+    and the interval is unknown. Where one is not finite, p is 1.
     """
     from scipy import stats
 
     numbers = np.asarray(list(differences), float)
+    if not np.isfinite(numbers).all():
+        unknown = Interval(math.nan, -math.inf, math.inf, len(numbers))
+        return PairedTest(name, unknown, 1.0, differences=tuple(numbers.tolist()))
+    interval = mean_interval(numbers)
     if len(numbers) < 2:
         p = 1.0
     elif _equal(numbers):
         p = min(1.0, 2 * 0.5 ** len(numbers)) if numbers[0] else 1.0
+        interval = replace(interval, low=-math.inf, high=math.inf)
     else:
         p = float(stats.ttest_1samp(numbers, 0.0).pvalue)
-    return PairedTest(name, mean_interval(numbers), p, differences=tuple(numbers.tolist()))
+    return PairedTest(name, interval, p, differences=tuple(numbers.tolist()))
 
 
 def _equal(numbers: np.ndarray) -> bool:
-    """Whether numbers differ by no more than rounding."""
-    return bool(np.ptp(numbers) <= 1e-12 * np.abs(numbers).max())
+    """Whether differences vary by no more than rounding: their own, or that of the numbers of up to 100 or so, such as
+    accuracies and losses, that were subtracted."""
+    return bool(np.ptp(numbers) <= max(1e-12 * np.abs(numbers).max(), 1e-13))
 
 
 def p_at_most(differences: Sequence[float], delta: float) -> float:
     """One-sided p-value that speaks for a mean below ``delta``, by Student's test, or where all are equal by the sign
-    test; 1 for fewer than two.
+    test; 1 for fewer than two, or where one is not finite.
 
     Example:
         >>> p_at_most([0.0, 0.1, -0.1], 1.0) < 0.01
@@ -108,7 +115,7 @@ def p_at_most(differences: Sequence[float], delta: float) -> float:
     from scipy import stats
 
     numbers = np.asarray(list(differences), float)
-    if len(numbers) < 2:
+    if len(numbers) < 2 or not np.isfinite(numbers).all():
         return 1.0
     if _equal(numbers):
         return 0.5 ** len(numbers) if numbers[0] < delta else 1.0

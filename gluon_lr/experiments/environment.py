@@ -26,9 +26,20 @@ def environment(ctx: Any) -> Dict[str, Any]:
         "platform": platform.platform(),
         "processor": processor(),
         "cores": os.cpu_count(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or None,
+        "threads": threads(os.environ.get("OMP_NUM_THREADS", "")),
         "context": str(ctx),
     }
+
+
+def threads(setting: str) -> Optional[int]:
+    """What OMP_NUM_THREADS asks for, of its first level where it has several; None where it asks for nothing.
+
+    Example:
+        >>> threads("4"), threads("4,2"), threads("")
+        (4, 4, None)
+    """
+    first = setting.partition(",")[0].strip()
+    return int(first) or None if first.isdecimal() else None
 
 
 @functools.lru_cache(maxsize=None)

@@ -103,7 +103,10 @@ def read_record(path: Path) -> Record:
     if digest(body) != claimed:
         raise DamagedError(f"{path}: was altered (its checksum does not fit). Delete it; its run is then made again")
     body.pop("version")
-    return Record(**body, path=Path(path))
+    try:
+        return Record(**body, path=Path(path))
+    except TypeError as error:
+        raise RecordError(f"{path}: has other fields than this gluon_lr knows ({error}). Use the newer one") from error
 
 
 def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
@@ -111,8 +114,8 @@ def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
 
     A run has collapsed if its training loss is not finite; or if its last test accuracy is no better than guessing by
     as much again (by a tenth where that is less) *and* its training loss fell by less than half a percent over the
-    second half of its epochs, or lies above the first batch's. A slow run is still learning: it finished. Without an
-    accuracy the loss alone decides.
+    second half of its epochs (if it has two or more), or lies above the first batch's. A slow run is still learning: it
+    finished. Without an accuracy the loss alone decides.
 
     Example:
         >>> stuck, slow = [2.31, 2.303, 2.303, 2.303], [2.8, 2.7, 2.6, 2.5]
@@ -123,5 +126,6 @@ def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
     if not math.isfinite(losses[-1]):
         return "collapsed"
     guessing = accuracy <= 1 / classes + min(1 / classes, 0.1)
-    learning = losses[-1] < min(0.995 * losses[max(0, len(losses) // 2 - 1)], history["first_loss"][0])
+    before = 0.995 * losses[len(losses) // 2 - 1] if len(losses) > 1 else math.inf
+    learning = losses[-1] < min(before, history["first_loss"][0])
     return "collapsed" if guessing and not learning else "finished"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
-from ..errors import OutputError, RecordError
+from ..errors import OutputError, RecordError, UsageError
 from ..files import remove_leftovers
 from .record import Record, read_record, write_record
 from .spec import RunSpec
@@ -39,6 +39,21 @@ class Store:
         """The file that holds the net and trainer of an incomplete run."""
         return Path(self.folder) / "runs" / f"{spec.key}.checkpoint.npz"
 
+    def require_own(self, study: str) -> None:
+        """Refuse a folder with another study's records, before hours of work rather than after.
+
+        Raises:
+            UsageError: it has such records.
+        """
+        for path in self.paths():
+            with contextlib.suppress(RecordError):  # said where it is needed
+                found = read_record(path).spec["study"]
+                if found != study:
+                    raise UsageError(
+                        f"{self.folder} holds records of the study {found}, not of {study}: name another output folder "
+                        "(--out, out=)"
+                    )
+
     def find(self, spec: RunSpec) -> Optional[Record]:
         """The record of ``spec``, or None where there is none yet.
 
@@ -50,7 +65,8 @@ class Store:
             return None
         record = read_record(path)
         if record.spec != spec.as_dict():
-            differ = sorted(k for k, v in spec.as_dict().items() if record.spec.get(k) != v)
+            asked = spec.as_dict()
+            differ = sorted(k for k in {*asked, *record.spec} if record.spec.get(k) != asked.get(k))
             raise RecordError(
                 f"{path}: was made with other {', '.join(differ)} than asked for. "
                 "Have it made again (--fresh, fresh=True) or name another output folder (--out, out=)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import traceback
 from pathlib import Path
@@ -93,9 +94,11 @@ def _data(options: Any) -> Any:
     if options.data in DATASETS:
         load = load_data_fashion_mnist if options.data == DATASETS[0] else load_data_cifar10
         return load(options.batch_size, options.data_dir, options.seed)[0]
-    if ":" not in options.data:
-        raise UsageError(f"--data {options.data}: expected {', '.join(DATASETS)} or module:function")
-    return _call(options.data)
+    try:
+        return _call(function_name(options.data))
+    except argparse.ArgumentTypeError:
+        expected = f"{', '.join(DATASETS)} or module:function"
+        raise UsageError(f"--data {options.data}: expected {expected}") from None
 
 
 def _parameters(given: List[str]) -> Dict[str, Any]:
@@ -109,6 +112,8 @@ def _parameters(given: List[str]) -> Dict[str, Any]:
             values[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             values[name] = text
+        if name == "lr_scheduler" or not isinstance(values[name], (int, float, type(None))):
+            raise UsageError(f"--param {argument}: expected a number, True, False or None, such as momentum=0.9")
     return values
 
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..arguments import real_number, whole_number
+from ..arguments import MOST_SEED, real_number, whole_number
 from ..errors import UsageError
 from .learner import Learner
 from .trials import losses_at, training_undone
@@ -164,8 +164,11 @@ class AutoLRS:
         log_path: Any = None,
     ) -> None:
         low, high = real_number("low", low), real_number("high", high)
-        if not 0 < low < high:
-            raise UsageError(f"low {low:g}, high {high:g}: expected 0 < low < high")
+        if not 0 < low < high < math.inf:
+            raise UsageError(f"low {low:g}, high {high:g}: expected 0 < low < high, both finite")
+        if not (validate is None or callable(validate)):
+            raise UsageError(f"validate is {validate!r}: expected a function from the net to a loss")
+        seed = whole_number("seed", seed, least=0, most=MOST_SEED)
         first_stage = whole_number("first_stage", first_stage, least=1)
         longest_stage = whole_number("longest_stage", longest_stage, least=1)
         trials = whole_number("trials", trials, least=1)

@@ -12,7 +12,7 @@ from ..checks import contexts_of, has_shapes, named_batch, require_trainable
 from ..data.forms import Unpack, call, shards, unpack_pair, unpacked
 from ..errors import UsageError
 from ..state.memory import parameters_of
-from ..state.private import is_deferred, is_initialized
+from ..state.private import is_deferred, is_initialized, zero_gradient
 from ..update import mean_loss, rate_set_to, update
 from .trials import loader_preserved
 
@@ -100,7 +100,7 @@ class Learner:
         batch = self._next()
         for parameter in self._parameters:
             if parameter.grad_req == "add":
-                parameter.zero_grad()
+                zero_gradient(parameter)
         with rate_set_to(self.trainer, lr):
             done = update(
                 self.net, self.loss, self.trainer, batch, self._contexts,

@@ -129,11 +129,12 @@ class LRFinderResult(List[Tuple[float, float]]):
 
     def to_csv(self, path: Any = None) -> str:
         """The pairs as CSV with the smoothed loss, written to ``path`` where that is given."""
-        smoothed = self.smoothed
+        smoothed = iter(self.smoothed)  # of finite losses only
         stream = io.StringIO()
         stream.write("lr,loss,smoothed\n")
-        for i, (lr, loss) in enumerate(self):
-            stream.write(f"{lr!r},{loss!r},{float(smoothed[i])!r}\n" if i < len(smoothed) else f"{lr!r},{loss!r},\n")
+        for lr, loss in self:
+            beside = repr(float(next(smoothed))) if math.isfinite(loss) else ""
+            stream.write(f"{lr!r},{loss!r},{beside}\n")
         if path is not None:
             write_text(Path(path), stream.getvalue())
         return stream.getvalue()

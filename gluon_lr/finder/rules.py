@@ -17,6 +17,8 @@ from .stopping import divergence
 _FEWEST = 10
 # The loss must fall by this many standard errors. Of 2,000 curves of mere normal noise, at most five do.
 CLEAR = 5.0
+# On a ladder so coarse that a Gaussian would hold one loss alone, there would be no noise left to measure.
+_STEPS = 1.5
 UNCLEAR = (
     "the loss never falls by more than its noise: use larger batches, more repeats or a lower first rate, or look at "
     "the net and the data"
@@ -69,7 +71,8 @@ def smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) ->
 
     Args:
         lrs, losses: as many of each.
-        width: the Gaussian's deviation in ln(lr); 0.5 is five rungs of the default ladder.
+        width: the Gaussian's deviation in ln(lr), at least one and a half steps of the ladder; 0.5 is five rungs of the
+            default one.
 
     Example:
         >>> smooth([0.1, 0.2, 0.4], [1.0, 1.0, 1.0]).round(6).tolist()
@@ -88,6 +91,8 @@ def _smooth(lrs: Sequence[float], losses: Sequence[float], width: float = 0.5) -
     highest = divergence(y[finite][:20].tolist())
     y = np.where(finite & (y < highest), y, highest)
     x = np.log(np.array(lrs, float))
+    steps = np.diff(np.unique(x))
+    width = max(width, _STEPS * float(np.median(steps))) if len(steps) else width
     weights = np.exp(-0.5 * ((x[:, None] - x[None, :]) / width) ** 2)
     weights /= weights.sum(axis=1, keepdims=True)
     return y, weights @ y, finite, weights

@@ -13,7 +13,7 @@ from ..schedulers.arguments import checked
 
 @dataclass(frozen=True)
 class _BatchSize:
-    """B(t) = min(largest, base · η(0)/η(t)), a whole number."""
+    """B(t) = min(largest, base · η(0)/η(t)), a whole number of at least 1."""
 
     rate: Scheduler
     base: int
@@ -21,7 +21,7 @@ class _BatchSize:
 
     def __call__(self, t: float) -> float:
         rate = self.rate(t)
-        return min(self.largest, round(self.base * self.rate(0) / rate)) if rate > 0 else self.largest
+        return min(self.largest, max(1, round(self.base * self.rate(0) / rate))) if rate > 0 else self.largest
 
 
 class _Rate(_BatchSize):
@@ -45,8 +45,8 @@ def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Sc
         The batch size's schedule and the rate's.
 
     Raises:
-        UsageError: sizes are not whole numbers of at least 1, or are in the wrong order, or the schedule watches the
-            training.
+        UsageError: sizes are not whole numbers of at least 1, or are in the wrong order, or the schedule begins at 0
+            or watches the training.
 
     Source: Smith et al. (2017), Don't Decay the Learning Rate, Increase the Batch Size.
 
@@ -63,6 +63,8 @@ def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Sc
     if batch_size > largest:
         raise UsageError(f"batch_size {batch_size}, largest {largest}: expected 1 <= batch_size <= largest")
     rate = pure(schedule)
+    if not rate(0) > 0:
+        raise UsageError("the schedule begins at 0: expected a rate above 0 there, beside which batches grow")
     return FunctionScheduler(_BatchSize(rate, batch_size, largest)), FunctionScheduler(_Rate(rate, batch_size, largest))
 
 

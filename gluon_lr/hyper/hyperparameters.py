@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..state.private import updaters_of
 
 # If SGD's momentum is 0 at the first update, it makes no buffer, and fails when the momentum later grows.
 _LEAST_MOMENTUM = 1e-8
+# MXNet's own counts, and what a trainer's step writes itself.
+_NOT_TO_SET = ("rescale_grad", "num_update", "begin_num_update", "aggregate_num")
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,22 @@ class HyperparameterSchedule:
         """Set the value for update ``t``.
 
         Raises:
-            UsageError: the optimizer has no such number, or the rate belongs to a scheduler.
+            UsageError: the optimizer has no such number, the rate belongs to a scheduler, or there is no momentum.
         """
         optimizer, value = trainer.optimizer, self.schedule(t)
-        if self.name == "learning_rate":
+        if self.name in ("learning_rate", "lr"):
             if optimizer.lr_scheduler is not None:
                 raise UsageError("the trainer has a scheduler: give it this schedule, or build it without one")
             optimizer.set_learning_rate(value)
             return
-        if not hasattr(optimizer, self.name):
-            raise UsageError(f"{type(optimizer).__name__} has no {self.name}: expected one of its own numbers")
+        now = getattr(optimizer, self.name, math)
+        if self.name in _NOT_TO_SET or isinstance(now, bool) or not isinstance(now, (int, float, type(None))):
+            raise UsageError(
+                f"{type(optimizer).__name__} has no {self.name} that could be set: expected one of its own numbers"
+            )
         if self.name == "momentum":
+            if now == 0 and any(updater.states for updater in updaters_of(trainer)):
+                raise UsageError("the trainer has made updates without a momentum: build it with one above 0")
             value = max(value, _LEAST_MOMENTUM)
         setattr(optimizer, self.name, value)
 
@@ -106,7 +114,7 @@ def scale_momentum(trainer: Any, factor: float) -> None:
     """Multiply every momentum buffer that has the rate inside, SGD's and NAG's, by ``factor``; no other state."""
     import mxnet as mx
 
-    if type(trainer.optimizer) not in (mx.optimizer.SGD, mx.optimizer.NAG):
+    if not isinstance(trainer.optimizer, (mx.optimizer.SGD, mx.optimizer.NAG)):
         return
     for updater in updaters_of(trainer):
         for state in updater.states.values():

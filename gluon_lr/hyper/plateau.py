@@ -131,11 +131,13 @@ class ReduceOnPlateau(LRScheduler):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise UsageError(f"observe was given {named(value)}: expected the watched value, a number")
         badness = -value if self.larger_is_better else value
-        if badness < self.best - self.threshold * abs(self.best) or (math.isinf(self.best) and badness < self.best):
+        better = badness < self.best - self.threshold * abs(self.best)
+        better = better or (math.isinf(self.best) and badness < self.best)
+        if better:
             self.best, self.stalled = badness, 0
-        elif self.resting > 0:
+        if self.resting > 0:
             self.resting -= 1
-        else:
+        elif not better:
             self.stalled += 1
         if self.stalled > self.patience:
             self.multiplier = max(self.least, self.multiplier * self.factor)

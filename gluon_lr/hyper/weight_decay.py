@@ -6,8 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..arguments import real_number
 from ..errors import UsageError
-from ..state.private import gradient_is_fresh, mark_gradient, second_moments, trainer_parameters
+from ..state.private import (
+    arrays_of,
+    gradient_is_fresh,
+    is_initialized,
+    mark_gradient,
+    put_weights_on_kvstore,
+    second_moments,
+    trainer_parameters,
+    updates_on_kvstore,
+)
 
 
 @dataclass(frozen=True)
@@ -16,40 +26,59 @@ class ScheduledWeightDecay:
 
     With Adam: w ← w·(1 − η·λ/√v̄), where v̄ is the mean of the bias-corrected second moments over *all* weights. With
     SGD of momentum m: w ← w·(1 − η·λ/(1 − m)), the strength that the momentum's sum of steps needs. The optimizer's
-    own ``wd`` has to be 0; each parameter's ``wd_mult`` counts.
+    own ``wd`` has to be 0; each parameter's ``lr_mult`` and ``wd_mult`` count.
 
     Args:
-        decay: λ.
+        decay: λ, at least 0.
+
+    Raises:
+        UsageError: λ is negative or not a finite number.
 
     Source: Xie et al., On the Overlooked Pitfalls of Weight Decay (SWD).
     """
 
     decay: float
 
+    def __post_init__(self) -> None:
+        decay = real_number("decay", self.decay)
+        if not (math.isfinite(decay) and decay >= 0):
+            raise UsageError(f"decay is {decay:g}: expected a finite number of at least 0")
+        object.__setattr__(self, "decay", decay)
+
     def apply(self, trainer: Any, t: int) -> None:
         """Decay all weights ahead of update ``t``.
 
         Raises:
-            UsageError: the optimizer decays too, or is neither Adam nor SGD.
+            UsageError: the optimizer decays too, is neither Adam nor SGD, keeps a copy of the weights in another
+                precision, or has a momentum of 1; or a weight is sparse.
         """
         optimizer = trainer.optimizer
         if optimizer.wd != 0:
             raise UsageError(f"the optimizer decays by itself (wd={optimizer.wd:g}): build it with wd=0")
+        if optimizer.multi_precision:
+            raise UsageError("scheduled weight decay does not reach the copies of multi_precision: leave that out")
         kind = type(optimizer).__name__
         rate = optimizer.lr_scheduler(t) if optimizer.lr_scheduler is not None else optimizer.lr
-        if kind in ("SGD", "NAG"):
+        if kind in ("SGD", "NAG", "PlainSGD"):
+            if optimizer.momentum >= 1:
+                raise UsageError(f"momentum is {optimizer.momentum:g}: expected less than 1")
             strength = 1 / (1 - optimizer.momentum)
         elif kind in ("Adam", "AdamW"):
             strength = self._adam_strength(trainer)
         else:
             raise UsageError(f"scheduled weight decay is defined for SGD and Adam, not for {kind}")
         for parameter in trainer_parameters(trainer):
-            if parameter.grad_req == "null" or parameter.wd_mult == 0:
+            mult = parameter.lr_mult * parameter.wd_mult
+            if parameter.grad_req == "null" or mult == 0 or not is_initialized(parameter):
                 continue
-            for array in parameter.list_data():
+            for array in arrays_of(parameter):
+                if array.stype != "default":
+                    raise UsageError(f"{parameter.name} is sparse: scheduled weight decay is for dense weights")
                 fresh = gradient_is_fresh(array)
-                array *= 1 - rate * self.decay * strength * parameter.wd_mult
+                array *= 1 - rate * self.decay * strength * mult
                 mark_gradient(array, fresh)
+        if updates_on_kvstore(trainer):
+            put_weights_on_kvstore(trainer)  # it updates a copy of its own, and hands that out
 
     def _adam_strength(self, trainer: Any) -> float:
         """1/√v̄; 0 before there are moments."""

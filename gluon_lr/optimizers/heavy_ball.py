@@ -8,13 +8,16 @@ from typing import Any, Sequence, Tuple
 import mxnet as mx
 from mxnet.optimizer import Optimizer
 
+from ..errors import UsageError
+
 
 @Optimizer.register
 class AdaptiveHeavyBall(Optimizer):
     """Heavy ball with β_k = clip((1 − √(γ·‖g_k − g_{k−1}‖ / ‖x_k − x_{k−1}‖))², 0, 1 − δ):
     x_{k+1} = x_k − γ·g_k + β_k·(x_k − x_{k−1}).
 
-    Norms are taken over all parameters together. The first update has no momentum.
+    Norms are taken over all parameters together, so on several contexts the trainer has to be built with
+    ``update_on_kvstore=False``: a kvstore would update one parameter after another. The first update has no momentum.
 
     Args:
         delta: keeps β below 1; default 1e-3.
@@ -23,11 +26,16 @@ class AdaptiveHeavyBall(Optimizer):
     Attributes:
         beta: the last update's β.
 
+    Raises:
+        UsageError: ``multi_precision`` is asked for; at an update, parameters come one by one.
+
     Source: Sun et al. (2021).
     """
 
     def __init__(self, delta: float = 1e-3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if self.multi_precision:
+            raise UsageError("AdaptiveHeavyBall has no multi_precision: leave it out")
         self.delta = delta
         self.beta = 0.0
         self.aggregate_num = 2**31  # all parameters in one call, for their common norm
@@ -40,6 +48,12 @@ class AdaptiveHeavyBall(Optimizer):
         self, index: Sequence[int], weight: Sequence[Any], grad: Sequence[Any], state: Sequence[Tuple[Any, Any]]
     ) -> None:
         """One step on all parameters."""
+        trained = sum(parameter.grad_req != "null" for parameter in self.param_dict.values())
+        if len(index) < trained:
+            raise UsageError(
+                f"AdaptiveHeavyBall got {len(index)} of {trained} parameters: build the trainer with "
+                "update_on_kvstore=False, and give step() the gradients of all"
+            )
         self._update_count(index)
         rates, decays = self._get_lrs(index), self._get_wds(index)
         gradients = []
@@ -50,7 +64,7 @@ class AdaptiveHeavyBall(Optimizer):
             gradients.append(g + wd * w)
         moved = _norm(w - before for w, (before, _) in zip(weight, state))
         turned = _norm(g - before for g, (_, before) in zip(gradients, state))
-        rate = rates[0] if rates else 0.0
+        rate = self.lr_scheduler(self.num_update) if self.lr_scheduler is not None else self.lr
         self.beta = 0.0 if moved == 0 else min(1 - self.delta, (1 - math.sqrt(rate * turned / moved)) ** 2)
         for w, g, lr, (last_weight, last_grad) in zip(weight, gradients, rates, state):
             step = self.beta * (w - last_weight) - lr * g

@@ -39,7 +39,8 @@ def update_blocks(path: Path, contents: Mapping[str, str]) -> None:
     Raises:
         RecordError: it has none of them.
     """
-    text = Path(path).read_text(encoding="utf-8")
+    path = Path(path).resolve()  # of a link, the file itself
+    text = path.read_text(encoding="utf-8")
     for name in present(text, list(contents)):
         text = with_block(text, name, contents[name])
     write_text(path, text)

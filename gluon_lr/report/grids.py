@@ -24,7 +24,7 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     label = by.name if by.epoch is None else f"{by.name} at the best epoch"
     tried = sorted({rate for rates in shown.values() for rate in rates})
     if len(tried) == 1:
-        return _draw_side_by_side({name: scores(rates[tried[0]], by) for name, rates in shown.items()}, label, title)
+        return _draw_side_by_side({name: rates[tried[0]] for name, rates in shown.items()}, by, label, title)
     figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
     some_collapsed = False
     for name, rates in shown.items():
@@ -55,8 +55,10 @@ def _uncollapsed_scores(cell: Cell, by: Score) -> List[float]:
     return list(scores({seed: r for seed, r in cell.items() if r.status != "collapsed"}, by).values())
 
 
-def _draw_side_by_side(by_schedule: Dict[str, Dict[int, float]], label: str, title: str) -> Any:
-    """A row a schedule: a dot a seed, lines joining what one seed gives under each, and the mean as a tick."""
+def _draw_side_by_side(by_cell: Dict[str, Cell], by: Score, label: str, title: str) -> Any:
+    """A row a schedule: a dot a seed, lines joining what one seed gives under each, and the mean of those that did not
+    collapse as a tick; the others are crosses."""
+    by_schedule = {name: scores(cell, by) for name, cell in by_cell.items()}
     figure, ((ax,),) = new_figure(1, 1, width=8, height=0.42 * len(by_schedule) + 1.3)
     for seed in sorted(set().union(*by_schedule.values())):
         points = [(values[seed], y) for y, values in enumerate(by_schedule.values()) if seed in values]
@@ -64,11 +66,17 @@ def _draw_side_by_side(by_schedule: Dict[str, Dict[int, float]], label: str, tit
     styles = looks(by_schedule)
     for y, (name, values) in enumerate(by_schedule.items()):
         style = styles[name]
-        ax.plot(list(values.values()), [y] * len(values), style["marker"], color=style["color"], ms=6, alpha=0.7)
-        ax.plot([np.mean(list(values.values()))], [y], "|", color=style["color"], ms=18, mew=2)
+        for seed, value in values.items():
+            marker = "x" if by_cell[name][seed].status == "collapsed" else style["marker"]
+            ax.plot([value], [y], marker, color=style["color"], ms=6, alpha=0.7)
+        uncollapsed = _uncollapsed_scores(by_cell[name], by)
+        if uncollapsed:
+            ax.plot([np.mean(uncollapsed)], [y], "|", color=style["color"], ms=18, mew=2)
     ax.set_yticks(range(len(by_schedule)), list(by_schedule))
     ax.set_ylim(len(by_schedule) - 0.5, -0.5)
-    ax.set_xlabel(f"{label}; a dot a seed, grey lines join a seed's, a tick at the mean", fontsize=9)
+    some_collapsed = any(record.status == "collapsed" for cell in by_cell.values() for record in cell.values())
+    without = " of those that did not collapse (×)" if some_collapsed else ""
+    ax.set_xlabel(f"{label}; a dot a seed, grey lines join a seed's, a tick at the mean{without}", fontsize=9)
     ax.set_title(title, fontsize=10)
     ax.grid(alpha=0.3, axis="x")
     return figure

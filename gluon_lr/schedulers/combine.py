@@ -14,7 +14,7 @@ from typing import Any, Optional, Sequence
 
 from .arguments import choice, named, number, numbers_of, require
 from .base import Scheduler
-from .curves import CURVES, progress
+from .curves import CURVES, past_rounding, progress, whole
 from .foreign import pure
 
 
@@ -33,7 +33,7 @@ class WarmupScheduler(Scheduler):
             begin_lr > 0).
 
     Raises:
-        UsageError: the mode is unknown, the length negative, or an exponential begins at 0.
+        UsageError: the mode is unknown, the length negative, or an exponential begins or ends at 0.
 
     Source: Goyal et al. (2017) for linear and constant.
 
@@ -56,6 +56,10 @@ class WarmupScheduler(Scheduler):
             f"WarmupScheduler: begin_lr is {self.begin_lr}: expected more than 0 where mode is exponential",
         )
         self.__dict__["_target"] = self.schedule(0)
+        require(
+            self.mode != "exponential" or self.warmup == 0 or self._target > 0,
+            "WarmupScheduler: the schedule begins at 0: expected more where mode is exponential",
+        )
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
@@ -115,8 +119,8 @@ class ChainScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
-        place = bisect_right(self._ends, t)
-        return self.schedules[place](t - (self._ends[place - 1] if place else 0))
+        place = bisect_right(self._ends, past_rounding(t))
+        return self.schedules[place](max(0, t - (self._ends[place - 1] if place else 0)))
 
     @property
     def length(self) -> Optional[float]:
@@ -153,7 +157,8 @@ class CycleScheduler(Scheduler):
         number(self, "period", above=0)
 
     def __call__(self, num_update: float) -> float:
-        return self.schedule(num_update % self.period if num_update > 0 else 0)
+        t = num_update if num_update > 0 else 0
+        return self.schedule(max(0, t - whole(t, self.period) * self.period))
 
 
 @dataclass(unsafe_hash=True)
@@ -216,7 +221,11 @@ class ClipScheduler(Scheduler):
         require(self.low <= self.high, f"ClipScheduler: low is {self.low}: expected at most high, {self.high}")
 
     def __call__(self, num_update: float) -> float:
-        return min(self.high, max(self.low, self.schedule(num_update)))
+        try:
+            rate = self.schedule(num_update)
+        except OverflowError:  # of a rate that grows without end
+            rate = math.inf
+        return min(self.high, max(self.low, rate))
 
     def __repr__(self) -> str:
         ends = [f", {name}={end!r}" for name, end in (("low", self.low), ("high", self.high)) if math.isfinite(end)]

@@ -221,7 +221,8 @@ class CyclicScheduler(Scheduler):
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
         down = self.up if self.down is None else self.down
-        cycle, within = divmod(t, self.up + down)
+        cycle = whole(t, self.up + down)
+        within = max(0, t - cycle * (self.up + down))
         s = within / self.up if within < self.up else 1 - (within - self.up) / down if down else 1.0
         if self.mode == "triangular2":
             s *= 0.5**cycle

@@ -293,6 +293,7 @@ class FunctionScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
+        t = t if self.length is None else min(t, self.length)
         return rate_of(self.function(t), self.function, t)
 
 

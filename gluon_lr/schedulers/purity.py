@@ -170,12 +170,16 @@ def changes_when_called(kind: type) -> bool:
     return any(_changes(f.__code__) for functions in _used_by(kind, ["__call__"]).values() for f in functions)
 
 
+# Their classes do not watch a training by a method of their own; a NumPy polynomial's integ() gives a new one.
+_KNOWN_LIBRARIES = ("mxnet", "gluoncv", "gluon_lr", "builtins", "numpy", "scipy")
+
+
 @functools.lru_cache(maxsize=1000)
 def watching_method(kind: type) -> Optional[str]:
     """The public method by which somebody other than its caller changes an object of a class, such as ``observe``."""
     used = _used_by(kind, ["__call__", "__init__", "__post_init__"])
     for base in kind.__mro__[:-1]:
-        if base.__module__.split(".")[0] in ("mxnet", "gluoncv", "gluon_lr", "builtins"):
+        if base.__module__.split(".")[0] in _KNOWN_LIBRARIES:
             continue
         for name, function in vars(base).items():
             if not isinstance(function, types.FunctionType) or name.startswith("_") or name in _NOT_WATCHING:

@@ -8,7 +8,7 @@ from typing import Sequence
 
 from .arguments import ascending, number, numbers_of, require
 from .base import Scheduler
-from .curves import whole
+from .curves import past_rounding, whole
 
 
 @dataclass(unsafe_hash=True)
@@ -67,7 +67,7 @@ class MultiStepScheduler(Scheduler):
         number(self, "factor", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
-        return self.base_lr * self.factor ** bisect_right(self.steps, num_update)
+        return self.base_lr * self.factor ** bisect_right(self.steps, past_rounding(num_update))
 
     @property
     def length(self) -> float:
@@ -105,7 +105,7 @@ class PiecewiseConstantScheduler(Scheduler):
         ascending(self, "boundaries")
 
     def __call__(self, num_update: float) -> float:
-        return self.rates[bisect_right(self.boundaries, num_update)]
+        return self.rates[bisect_right(self.boundaries, past_rounding(num_update))]
 
     @property
     def length(self) -> float:

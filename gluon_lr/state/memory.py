@@ -126,8 +126,8 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[An
         RecordError: the net's parameters have other names, shapes or numbers of contexts than the snapshot's, or the
             trainer has another optimizer or scheduler, or moves other parameters. Nothing is changed.
     """
-    if snapshot.trainer is None:
-        trainer = None
+    if snapshot.trainer is None and trainer is not None:
+        raise RecordError("the snapshot holds a net without its trainer: restore it without one")
     with_trainer = trainer is not None
     own = parameters_of(net, trainer, also)
     with uninterrupted():

@@ -59,6 +59,12 @@ def arrays_of(parameter: Any) -> List[Any]:
     return parameter._data
 
 
+def zero_gradient(parameter: Any) -> None:
+    """Set a parameter's dense gradients to 0; MXNet's own ``zero_grad`` fails for those of ``mx.np``."""
+    for gradient in parameter._grad or ():  # none before the first batch where shapes are not known
+        gradient[:] = 0
+
+
 def whole_arrays_of(parameter: Any) -> List[Any]:
     """A parameter's up-to-date arrays: only the trainer's kvstore has the current rows of a sparse weight."""
     trainer = parameter._trainer
@@ -215,9 +221,11 @@ def updaters_of(trainer: Any) -> List[Any]:
 
 
 def second_moments(trainer: Any) -> Iterator[Tuple[Any, int]]:
-    """Adam's running mean of squared gradients of each parameter on the first context, and its updates so far."""
+    """Adam's running mean of squared gradients of each parameter, on the kvstore where that does the updates, else on
+    the first context; and its updates so far."""
     counts = trainer.optimizer._index_update_count
-    for index, (_, variance) in trainer._updaters[0].states.items():
+    updater = trainer._kvstore._updater if updates_on_kvstore(trainer) else trainer._updaters[0]
+    for index, (_, variance) in updater.states.items():
         yield variance, counts[index]
 
 

@@ -35,8 +35,10 @@ def parameters_of(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Di
                 named += reached.collect_params().items()
             for full_name, parameter in named:
                 found.setdefault(id(parameter), (full_name, parameter))
-    for parameter in () if trainer is None else trainer_parameters(trainer):
-        found.setdefault(id(parameter), (parameter.name, parameter))
+    taken = {name for name, _ in found.values()}
+    for i, parameter in enumerate(() if trainer is None else trainer_parameters(trainer)):
+        name = f"trainer[{i}].{parameter.name}" if parameter.name in taken else parameter.name
+        found.setdefault(id(parameter), (name, parameter))
     return dict(found.values())
 
 

@@ -12,7 +12,7 @@ from typing import List, Optional, Sequence
 
 from ..data.fetch import obtain
 from ..errors import RecordError, UsageError
-from ..experiments.record import Record, read_record
+from ..experiments.record import Record
 from ..experiments.spec import RunSpec
 from ..experiments.store import Store
 from ..experiments.sweep import cluster, sweep
@@ -29,6 +29,8 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
     """A study's command line: train what is missing, write the report, print its table; the exit code."""
     options = parse(study, argv)
     options = replace(options, variant=study.variant(options))
+    if options.markdown and (options.variant or options.epochs is not None):
+        raise UsageError("trainings that differ from the study's are on no page: leave --markdown out")
     specs = study.specifications(options)
     if not options.report_only:
         for dataset in study.datasets:
@@ -50,7 +52,7 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
 def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     """Train what is missing, write the report, say where it is; the exit code."""
     folder = options.folder
-    _require_own_records(study.name, folder)
+    Store(folder).require_own(study.name)
     before = {} if options.fresh else {spec.key: _is_complete(Store(folder), spec) for spec in specs}
     records: List[Record] = []
     tracking: Optional[MlflowTracker] = None
@@ -93,15 +95,6 @@ def _is_complete(store: Store, spec: RunSpec) -> bool:
         found = store.find(spec)
         return found is not None and found.complete
     return False
-
-
-def _require_own_records(study: str, folder: Path) -> None:
-    """Refuse a folder with another study's records, before hours of work rather than after."""
-    for path in Store(folder).paths():
-        with contextlib.suppress(RecordError):  # said where it is needed
-            found = read_record(path).spec["study"]
-            if found != study:
-                raise UsageError(f"{folder} holds records of the study {found}, not of {study}: name another --out")
 
 
 def _train(study: Study, options: Options, specs: Sequence[RunSpec]) -> List[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -27,7 +28,7 @@ LOOKS = {
 
 
 def verdicts(runs: Path) -> Dict[str, List[Verdict]]:
-    """Source (for the chapter: source and reading) → the verdicts on its claims that can be judged."""
+    """Source (for the chapter: source and reading) → the verdicts on its claims that have an interval."""
     found: Dict[str, List[Verdict]] = {}
     for name in SOURCES:
         records, _ = read_comparable(runs / name)
@@ -36,7 +37,7 @@ def verdicts(runs: Path) -> Dict[str, List[Verdict]]:
         else:
             by_reading = {name: judge(import_module(f"gluon_lr.studies.{name}.claims").claims(records))}
         for source, every in by_reading.items():
-            judged = [verdict for verdict in every if verdict.test.difference.n > 1]
+            judged = [verdict for verdict in every if math.isfinite(verdict.test.difference.low)]
             if judged:
                 found[source] = judged
     return found
@@ -82,8 +83,6 @@ def standardized(verdict: Verdict) -> "tuple[float, float, float]":
     """Lower end, mean and upper end of a claim's interval, in standard deviations of its differences."""
     numbers = np.asarray(list(verdict.claim.differences), float)
     interval, deviation = mean_interval(numbers), float(numbers.std(ddof=1))
-    if deviation == 0:
-        return 0.0, 0.0, 0.0
     return interval.low / deviation, interval.mean / deviation, interval.high / deviation
 
 

@@ -144,3 +144,21 @@ def test_collapses_are_counted_among_complete_trainings_and_compared_where_there
     assert found["a"][:2] == (4, 5)
     assert found["a"][2] == pytest.approx(6 / 126)
     assert all(p is None for *_, p in compare_collapses(records, "c")), "there is nothing to compare with"
+
+
+def test_a_training_that_failed_costs_its_rate_nothing():
+    records = [record(rate=0.1, seed=seed, acc=(0.9 - 0.1 * seed,)) for seed in range(4)]
+    records += [record(rate=0.001, seed=seed, acc=(0.3,)) for seed in range(4)]
+    records[3] = record(rate=0.1, seed=3, acc=(0.6,), status="failed")
+    assert best_rate(cells(records)["a"]) == 0.1
+    assert at_best_rate(records) == {"a": {0: 0.9, 1: 0.8, 2: pytest.approx(0.7)}}
+    easy = [record(rate=0.01, seed=0, acc=(0.95,)), record(rate=0.01, seed=1, acc=(0.75,))]
+    assert best_rate(cells([*records, *easy])["a"]) == 0.1, "on the seeds that both have"
+
+
+def test_failed_trainings_do_not_decide_which_size_is_shown():
+    kept = [record(epochs=9, seed=seed) for seed in range(2)]
+    failed = [record(epochs=5, seed=seed, status="failed") for seed in range(3)]
+    found, (note,) = of_one_size([*failed, *kept])
+    assert found == kept
+    assert note.startswith("left out: 3 records of 5 epochs")

@@ -165,3 +165,18 @@ def test_the_power_of_a_difference_is_statsmodels(n, level, effect):
 def test_the_power_of_equivalence_is_that_of_two_one_sided_tests(n, mean):
     sides = [TTestPower().power(1.5 + side * mean, n, 0.05, alternative="larger") for side in (1, -1)]
     assert power_of_equivalence(2 * mean, 2.0, n, 3.0) == pytest.approx(sum(sides) - 1, abs=2e-4)
+
+
+def test_differences_that_vary_by_rounding_alone_are_all_the_same():
+    first, second = {0: 0.9304, 1: 0.8635}, {0: 0.9303, 1: 0.8634}
+    found = compare_paired("a − b", first, second)
+    assert found.differences[0] != found.differences[1]
+    assert (found.p, found.difference.low, found.difference.high) == (0.5, -math.inf, math.inf)
+    assert p_at_most(found.differences, 0.001) == 0.25
+
+
+@pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf])
+def test_a_difference_that_is_no_number_shows_nothing(lost):
+    assert compare_differences("d", [lost, 1.0, 1.1, 0.9]).p == 1.0
+    assert compare_differences("d", [lost, lost]).p == 1.0
+    assert p_at_most([lost, 1.0, 1.1], 9.0) == 1.0

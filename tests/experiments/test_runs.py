@@ -15,11 +15,12 @@ from small_runs import build, specs
 
 from gluon_lr.errors import DamagedError, OutputError, RecordError
 from gluon_lr.experiments import environment
-from gluon_lr.experiments.record import outcome, read_record
+from gluon_lr.experiments.record import Record, outcome, read_record
 from gluon_lr.experiments.run import execute
 from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.store import Store
 from gluon_lr.experiments.sweep import sweep
+from gluon_lr.files import with_digest, write_text
 from gluon_lr.report.tables import COLUMNS, results_csv
 
 
@@ -279,6 +280,9 @@ def test_what_collapsed_means():
     assert outcome({**slow, "test_acc": [0.1], "train_loss": [2.3, 0.9, 0.5, 0.4, 0.3, 2.32]}) == "collapsed"
     assert outcome({**slow, "test_acc": [0.2]}, classes=3) == "finished"
     assert outcome({**good, "test_acc": [0.42]}, classes=3) == "collapsed", "by a tenth better than guessing at most"
+    once = {"test_acc": [0.19], "first_loss": [2.4]}
+    assert outcome({**once, "train_loss": [2.0]}) == "finished", "one epoch has only the first batch to be held against"
+    assert outcome({**once, "train_loss": [2.5]}) == "collapsed"
 
 
 def test_a_record_is_plain_json_with_a_checksum(tmp_path):
@@ -287,3 +291,20 @@ def test_a_record_is_plain_json_with_a_checksum(tmp_path):
     body = json.loads(Store(tmp_path).record_path(spec).read_text())
     assert len(body["sha256"]) == 64
     assert set(body) == {"version", "spec", "status", "seconds", "data", "environment", "error", "history", "sha256"}
+
+
+def test_a_record_with_other_fields_is_refused_by_name(tmp_path):
+    spec = RunSpec("small", "a", 0, 1)
+    store = Store(tmp_path)
+    store.write(spec, Record(spec.as_dict(), "finished", {"train_loss": [1.0]}, {}, {}, 1.0))
+    (path,) = store.paths()
+    body = json.loads(path.read_text())
+    body.pop("sha256")
+    path.write_text(with_digest({**body, "note": "from later"}))
+    with pytest.raises(RecordError, match="has other fields than this gluon_lr knows"):
+        read_record(path)
+
+
+def test_an_error_that_names_a_file_in_no_unicode_can_be_recorded_and_reported(tmp_path):
+    write_text(tmp_path / "report.html", "cannot open /tmp/caf\udce9")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "cannot open /tmp/caf\\udce9"

@@ -48,6 +48,8 @@ ON_DATA = ("--data", "users_nets:data", "--loss", "users_nets:squared")
 @pytest.fixture
 def in_a_folder_with_nets(tmp_path, monkeypatch):
     (tmp_path / "users_nets.py").write_text(USERS_FILE)
+    (tmp_path / "broken_nets.py").write_text("1 / 0")
+    (tmp_path / "torn_nets.py").write_text("def net(:")
     monkeypatch.delitem(sys.modules, "users_nets", raising=False)  # of another test
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -101,6 +103,11 @@ def test_a_learner_of_the_users_brings_its_own_data_loss_and_trainer(in_a_folder
         (["users_nets:net", "--data", "mnist"], "--data mnist: expected fashion-mnist, cifar10 or module:function"),
         (["users_nets:net", "--optimizer", "sdg"], "--optimizer sdg: "),
         (["users_nets:net", "--param", "momentum"], "--param momentum: expected NAME=VALUE"),
+        (["users_nets:net", *ON_DATA, "--param", "momentum=abc"], "--param momentum=abc: expected a number"),
+        (["users_nets:net", *ON_DATA, "--param", "lr_scheduler=3"], "--param lr_scheduler=3: expected a number"),
+        (["users_nets:net", "--data", ":data"], "--data :data: expected fashion-mnist, cifar10 or module:function"),
+        (["broken_nets:net"], "cannot import 'broken_nets' for 'broken_nets:net': ZeroDivisionError"),
+        (["torn_nets:net"], "cannot import 'torn_nets' for 'torn_nets:net': SyntaxError"),
         (["users_nets:net", "--param", "momemtum=0.9"], "--optimizer sgd: .*momemtum"),
         (["users_nets:net", *ON_DATA, "--lr-stop", "1e-9"], "lr_stop"),
     ],

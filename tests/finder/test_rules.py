@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gluon_lr.errors import RecordError
 from gluon_lr.finder import RULES, LRFinderResult, NoSuggestion
 from gluon_lr.finder.rules import (
+    CLEAR,
     UNCLEAR,
     Curve,
     fall_in_standard_errors,
@@ -247,10 +248,18 @@ def test_a_sliding_interval_needs_sixteen_points():
 
 
 def test_smoothing_is_a_gaussian_in_the_logarithm():
-    weight = math.exp(-0.5 * (math.log(2) / 0.5) ** 2)
-    expected = [(1 + 2 * weight) / (1 + weight), (2 + weight) / (1 + weight)]
-    assert smooth([1.0, 2.0], [1.0, 2.0]).tolist() == pytest.approx(expected)
-    assert smooth([1.0, 2.0], [1.0, 2.0], width=1e-3).tolist() == pytest.approx([1.0, 2.0])
+    for ratio, width in ((1.2, 0.5), (2.0, 1.5 * math.log(2))):  # on a coarse ladder, one and a half of its steps
+        weight = math.exp(-0.5 * (math.log(ratio) / width) ** 2)
+        expected = [(1 + 2 * weight) / (1 + weight), (2 + weight) / (1 + weight)]
+        assert smooth([1.0, ratio], [1.0, 2.0]).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("multiplier", [1.1, 1.5, 2.0, 3.0, 4.0])
+def test_noise_alone_gives_no_rate_on_a_coarse_ladder_either(multiplier):
+    draw = np.random.default_rng(0)
+    rates = 1e-6 * multiplier ** np.arange(int(math.log(1e8) / math.log(multiplier)))
+    falls = [fall_in_standard_errors(rates, 2 + 0.1 * draw.standard_normal(len(rates))) for _ in range(300)]
+    assert np.mean(np.array(falls) >= CLEAR) <= 0.02
 
 
 def test_only_the_first_twenty_losses_say_what_has_diverged():
@@ -300,8 +309,7 @@ def test_a_loss_that_is_least_at_the_first_rate_does_not_fall():
 
 
 def test_a_fall_without_any_noise_is_as_sure_as_can_be():
-    # Rates so far apart that smoothing mixes no two losses.
-    assert fall_in_standard_errors([1e-100, 1.0, 1e100], [2.0, 2.0, 1.0]) == math.inf
+    assert fall_in_standard_errors([1.1**i for i in range(60)], [0.0] * 59 + [-1.0]) == math.inf
 
 
 def result_of(losses, stop_reason="diverged", repeats=(), multiplier=1.15):

@@ -238,3 +238,23 @@ def test_help_names_every_option():
 def test_the_data_command_returns_its_exit_code(capsys):
     assert data_command.main(["where", "fashion-mnist"]) == 0
     assert "fashion-mnist" in capsys.readouterr().out
+
+
+def test_an_interrupted_fresh_command_says_how_to_go_on(capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    for argv, says in ((["--fresh"], "the same command without --fresh goes on"), ([], "the same command goes on")):
+        with pytest.raises(SystemExit) as ended:
+            run(interrupted, "chapter", argv)
+        assert ended.value.code == 130
+        assert says in capsys.readouterr().err
+
+
+def test_a_terminal_without_unicode_gets_a_question_mark(tmp_path):
+    done = run_module("gluon_lr", "--help", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "schedules ? rates" in done.stdout
+    (tmp_path / "own.py").write_text("from gluon_lr.cli import run\nrun(lambda argv: print('\\xb1') or 0, 'own', [])\n")
+    done = run_module("own", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "?\n", "")

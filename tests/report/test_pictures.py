@@ -80,6 +80,16 @@ def test_collapsed_trainings_have_a_cross_and_no_place_in_the_mean():
     assert ax.get_ylim()[0] > 0.5, "the axis is that of trainings which did not collapse"
 
 
+def test_side_by_side_too_collapsed_trainings_have_a_cross_and_no_place_in_the_mean():
+    records = [training(name, seed, 0.1, 0.9) for name in ("constant", "cosine") for seed in range(3)]
+    records.append(training("constant", 3, 0.1, 0.1, "collapsed"))
+    (ax,) = draw_rates(records).axes
+    ticks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "|"]
+    assert ticks == pytest.approx([0.9, 0.9])
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "x"] == [0.1]
+    assert "did not collapse" in ax.get_xlabel()
+
+
 def test_the_map_has_a_panel_a_family_with_its_axis_labelled_and_no_point_upon_another():
     names = ["constant", "cosine", "step", "warm-restarts-10", "warm-restarts-20"]
     records = [training(name, seed, rate) for name in names for seed in range(3) for rate in (0.1, 0.01)]

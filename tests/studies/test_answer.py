@@ -68,6 +68,25 @@ def test_words_say_where_figures_lie_what_collapsed_and_whose_bits_are_the_same(
     )
 
 
+def test_a_training_that_failed_at_once_has_no_curve_and_stops_no_report(others):
+    failed = replace(of(others, "constant"), status="failed", history={})
+    figure = draw_answer([failed, of(others, "cosine")], others)
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == ["cosine"]
+
+
+def test_figures_at_another_rate_are_not_held_against_the_books(tmp_path, others):
+    store = Store(tmp_path)
+    for seed in range(2):
+        for spec in specifications(["cosine", "constant"], "as-printed", [seed], 40):
+            record = of(others, spec.run, seed)
+            settings = {**record.spec["settings"], "lr": 0.1}
+            store.write(spec, replace(record, spec={**record.spec, "settings": settings}))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "their figures do not compare" in page
+    assert "What was found" not in page
+    assert "published lies" not in page.split("Your trainings")[-1].split("</table>", 1)[1]
+
+
 def test_words_where_there_is_nothing_to_compare_with(others):
     own = [of(others, "cosine")]
     assert "they are no comparison" in answer_words(own, others, quick=True)[0]

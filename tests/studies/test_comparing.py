@@ -210,13 +210,29 @@ def test_rates_beyond_the_talks_own_count_where_a_schedule_is_at_its_best_and_no
     names = ("constant", "cosine", "cosine-warmup", "one-cycle", "step")
     records = [
         _cell(name, rate, seed, [0.4, 0.5 + 0.01 * i + 0.001 * seed])
-        for i, name in enumerate(names) for rate in (1e-3, 1e-2) for seed in range(3)
+        for i, name in enumerate(names) for rate in (1e-5, 1e-4, 1e-3, 1e-2) for seed in range(3)
     ]  # fmt: skip
     beyond = [_cell("one-cycle", 0.1, s, [0.4, 0.9 + 0.002 * s]) for s in range(3)]
     before, after = ({c.text: c.differences for c in talk_claims(r)} for r in (records, [*records, *beyond]))
     moved = {text for text in before if before[text] != after[text]}
     assert moved == {"One-cycle is the best of all", "No schedule is best of all"}
     assert at_best_rate([*records, *beyond])["one-cycle"][0] == 0.9
+
+
+def test_schedules_are_compared_over_the_same_rates():
+    records = [
+        _cell(name, rate, seed, [0.4, 0.9 - 50 * rate + 0.001 * seed])
+        for name in ("constant", "constant-warmup") for rate in (1e-5, 1e-4, 1e-3, 1e-2) for seed in range(3)
+    ]  # fmt: skip
+    claim = "Warmup makes constant slightly better"
+    whole = {c.text: c.differences for c in talk_claims(records)}[claim]
+    assert whole == pytest.approx([0.0] * 3)
+    lacking = [r for r in records if r is not records[-1]]
+    assert len({c.text: c.differences for c in talk_claims(lacking)}[claim]) == 2, (
+        "a seed that lacks a rate is left out"
+    )
+    none = records[:-3]
+    assert {c.text: c.differences for c in talk_claims(none)}[claim] == []
 
 
 def test_the_talks_grid_and_clock():

@@ -14,6 +14,9 @@ from mxnet import gluon
 from gluon_lr import ConstantScheduler, CosineScheduler, FunctionScheduler, WarmupScheduler, compare
 from gluon_lr.data import ArrayBatches
 from gluon_lr.errors import RecordError, UsageError
+from gluon_lr.experiments.record import Record
+from gluon_lr.experiments.spec import RunSpec
+from gluon_lr.experiments.store import Store
 from gluon_lr.studies.compare.identified import seeded
 
 draw = np.random.RandomState(0)
@@ -344,3 +347,18 @@ def test_a_warmup_of_another_function_is_another_schedule(tmp_path):
     run(tmp_path, lambda lr: WarmupScheduler(steady(lr), 2))
     with pytest.raises(RecordError, match="another schedule"):
         run(tmp_path, lambda lr: WarmupScheduler(falling(lr), 2))
+
+
+@pytest.mark.parametrize("name", ["", "_mine", "a − b", "$x$", "a|b", "<i>", "a\nb", "=1"])
+def test_a_name_that_tables_and_pictures_cannot_show_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="expected a letter or digit first"):
+        compare(net, loaders, {name: ConstantScheduler}, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_of_another_study_stays_as_it_is(tmp_path):
+    spec = RunSpec("chapter", "constant", 0, 1)
+    Store(tmp_path).write(spec, Record(spec.as_dict(), "finished", {"train_loss": [1.0]}, {}, {}, 1.0))
+    with pytest.raises(UsageError, match="holds records of the study chapter, not of compare"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]

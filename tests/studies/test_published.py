@@ -63,6 +63,11 @@ def test_a_place_is_as_far_out_as_its_p_value_says_among_trainings_like_itself(v
         assert np.mean([one <= bound for one in p]) <= bound + 1e-12
 
 
+def test_a_figure_that_others_equal_lies_no_further_out_than_they():
+    assert p_of_place(0.1, [0.1] * 40) == p_of_place(1.0, [1.0] * 20 + [0.9] * 20) == 1.0
+    assert p_of_place(1.0, [1.0] + [0.9] * 39) == 2 * 2 / 41
+
+
 def test_the_table_says_where_each_figure_lies_and_what_collapsed(records):
     rows = {(row[0], row[1]): row for row in results_table(records).rows}
     group = [r for r in select(records, "as-printed") if r.spec["run"] == "constant"]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import runpy
 
 import numpy as np
@@ -169,3 +170,16 @@ def test_the_finders_benchmark_makes_what_it_trains(monkeypatch):
     first = next(iter(run.train_iter))
     assert first[0].shape[0] == 64
     assert run.trainer.learning_rate == spec.settings["rate"]
+
+
+def test_the_tutorials_claims_rest_on_whole_trainings_that_did_not_diverge():
+    records = [_record(run, seed, 1.0 + seed / 10) for run in PUBLISHED for seed in range(3)]
+    running = _record("lr-0.05", 3, 9.0, "running")
+    wild = _record("lr-0.5", 3, math.nan, "collapsed")
+    fine = [_record("lr-0.05", 4, 1.0), _record("lr-0.5", 4, 2.0), _record("lr-0.005", 4, 2.0)]
+    greater, smaller = claims([*records, running, wild, *fine])
+    assert (len(greater.differences), greater.trained) == (4, 4)
+    whole = _record("lr-0.05", 3, 1.0)
+    greater, smaller = claims([*records, whole, wild, *fine])
+    assert (len(greater.differences), greater.trained) == (4, 5)
+    assert len(smaller.differences) == smaller.trained == 4

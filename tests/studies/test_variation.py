@@ -94,6 +94,7 @@ def test_what_cannot_be_found_is_said(own):
         ("--lr", "nan"),
         ("--schedule", "mine"),
         ("--schedule", "a=b"),
+        ("--schedule", "a=..:b"),
         ("--net", "lenet"),
     ],
 )
@@ -127,3 +128,18 @@ def test_the_command_with_all_of_it(own):
     )
     assert "4 of 6 runs read from" in again.stdout
     assert "2 trained" in again.stdout
+
+
+def test_a_schedule_of_ones_own_takes_no_name_of_the_five(own):
+    with pytest.raises(UsageError, match="constant is the chapter's; take another name"):
+        specifications(RUNS, "per-update", [0], 2, 600, Variation(schedules={"constant": "my_own:falling"}))
+
+
+def test_varied_trainings_stand_on_no_page(own):
+    page = own / "R.md"
+    page.write_text("<!-- chapter-results:begin -->\nfigures\n<!-- chapter-results:end -->\n")
+    for varied in (["--lr", "0.1"], ["--epochs", "5"], ["--net", "my_own:small"]):
+        with pytest.raises(UsageError, match="leave --markdown out"):
+            main([*varied, "--markdown", str(page), "--out", str(own / "out")])
+    assert "figures" in page.read_text()
+    assert not (own / "out").exists()

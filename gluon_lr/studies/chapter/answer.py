@@ -72,7 +72,7 @@ def answer_table(own: Sequence[Record], others: Sequence[Record], reading: str) 
 
 
 def _place(record: Record, quantity: str, values: Sequence[float]) -> str:
-    if _varied([record]) or record.spec["epochs"] != EPOCHS or record.spec["limit"] is not None:
+    if not as_the_book(record):
         return "no comparison"
     return place(record.last(quantity), values) if record.status == "finished" else record.status
 
@@ -123,6 +123,11 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
     return [" ".join(words), _on_bits(done, others)] if words else [_on_bits(done, others)]
 
 
+def as_the_book(record: Record) -> bool:
+    """Whether a training's figures compare with the book's: its rate, net, schedule, data and length are the same."""
+    return not _varied([record]) and record.spec["epochs"] == EPOCHS and record.spec["limit"] is None
+
+
 def _varied(records: Sequence[Record]) -> bool:
     """Whether some are at another rate, schedule or net than the book's."""
     settings = [r.spec["settings"] for r in records]
@@ -162,7 +167,7 @@ def _on_bits(done: Sequence[Record], others: Sequence[Record]) -> str:
 
 def draw_answer(own: Sequence[Record], others: Sequence[Record]) -> Any:
     """Your curves over the committed ones, a row a quantity and a column a run; the published figure as a cross."""
-    mine, theirs = by_run(own), by_run(others)
+    mine, theirs = by_run([r for r in own if r.epochs]), by_run(others)  # one that failed at once has no curve
     names, styles = list(mine), looks(mine)
     figure, axes = new_figure(len(QUANTITIES), len(names), width=2.3 * len(names) + 0.6, height=2.0, sharex=True)
     for i, (column, name) in enumerate(zip(axes.T, names)):

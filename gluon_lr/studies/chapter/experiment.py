@@ -87,8 +87,14 @@ def specifications(
     """The chapter's experiments as data, seed by seed; schedules of one's own come after its five.
 
     Raises:
-        UsageError: the ramped reading is asked for a run without warmup.
+        UsageError: the ramped reading is asked for a run without warmup, or a schedule of one's own has the name of one
+            of the five.
     """
+    for name in variation.schedules:
+        if name in RUNS:
+            raise UsageError(
+                f"--schedule {name}={variation.schedules[name]}: {name} is the chapter's; take another name"
+            )
     if reading == "per-epoch-ramped" and list(runs) != [WITH_WARMUP]:
         raise UsageError(
             f"--reading {reading} is of the schedule with warmup alone: give --only {WITH_WARMUP}, beside --reading "

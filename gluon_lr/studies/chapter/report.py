@@ -15,7 +15,7 @@ from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import Table, collapse_table
 from ...report.verdicts import unjudged, verdict_table
-from .answer import EVIDENCE, answer_table, answer_words, draw_answer, own_and_committed
+from .answer import EVIDENCE, answer_table, answer_words, as_the_book, draw_answer, own_and_committed
 from .claims import claims, ramped_claim
 from .experiment import EPOCHS, READINGS, RUNS, WITH_WARMUP, drawn_rates, trained_scheduler
 from .published import (
@@ -209,15 +209,16 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         f"training-{reading}": draw_training(select(records, reading), f"LeNet on Fashion-MNIST, {reading}")
         for reading in readings
     }
-    found = [] if quick else found_words(records)
-    finals = {"finals": draw_finals(records)} if found else {}
+    books = [r for r in records if as_the_book(r)]
+    found = [] if quick else found_words(books)
+    finals = {"finals": draw_finals(books)} if found else {}
     left_out += [line for reading in readings for line in claims_left_out(records, reading)]
     judged_tables = [table for table in (claims_table(records, reading) for reading in readings) if table.rows]
     several = [reading for reading in readings if seeds_of(records, reading) > 1]
     earlier = earlier_draws(records, folder)
     beside = [
-        *(table for table in [likelihood_table(records)] if table.rows),
-        *(results_table(records, reading) for reading in several),
+        *(table for table in [likelihood_table(books)] if table.rows),
+        *(results_table(books, reading) for reading in several if select(books, reading)),
         *(table for table, _ in earlier),
     ]
     sections = [
@@ -232,9 +233,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         sections.append(Section("Collapsed trainings", [ON_COLLAPSE], collapse_tables(records, several)))
     notes = NOTES if several else NOTES[:3]  # the others are about statistics of several seeds
     title = "Learning-rate scheduling: the chapter, reproduced"
-    return write_report_page(
-        folder, title, records, sections, [*notes, BANDS, *outside_notes(records), *left_out], quick
-    )
+    return write_report_page(folder, title, records, sections, [*notes, BANDS, *outside_notes(books), *left_out], quick)
 
 
 def collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[Table]:
@@ -256,7 +255,8 @@ def collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[
 def _answer(records: Sequence[Record], reading: str, folder: Path, quick: bool) -> Section:
     """The first thing that a report on trainings of one's own says."""
     own, others = own_and_committed(records, reading, folder)
-    pictures = {} if quick or not others else {f"yours-{reading}": draw_answer(own, others)}
+    drawn = others and not quick and any(record.epochs for record in own)
+    pictures = {f"yours-{reading}": draw_answer(own, others)} if drawn else {}
     return Section(
         f"Your trainings, {reading}",
         answer_words(own, others, quick),

@@ -83,6 +83,11 @@ def require_functions(schedules: Any) -> None:
         if not isinstance(name, str):
             raise UsageError(f"the name of a schedule is {shown(name)}: expected text")
         where = f"schedules[{name!r}]"
+        if not re.fullmatch(r"[^\W_][^$|<>`−\x00-\x1f]*", name):
+            raise UsageError(
+                f"the name of a schedule is {name!r}: expected a letter or digit first, and after it none of "
+                "$ | < > ` − or a line break, since tables and pictures show it"
+            )
         try:
             number = None if callable(make) else rate(where, make)
         except UsageError:

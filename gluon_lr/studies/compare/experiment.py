@@ -148,6 +148,7 @@ def compare(
     require_context_name(ctx)
     given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
     identities, folder = Identities(names, schedules), Path(out)
+    Store(folder).require_own("compare")
     tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx, fresh)
     runs = [(name, lr, seed) for name in schedules for lr in rates or [_rounded(tuned[name])] for seed in numbers]
     planned = _plan(runs, epochs, given, identities)

@@ -53,5 +53,7 @@ def _best_fixed_rate(records: Sequence[Record]) -> str:
     counts = {rate: sum(r.status == "collapsed" for r in cell.values()) for rate, cell in by_rate.items()}
     means = {rate: float(np.mean(list(scores(cell).values()))) for rate, cell in by_rate.items() if not counts[rate]}
     collapsed = ", ".join(f"{count} of {len(by_rate[rate])} at {rate:g}" for rate, count in counts.items() if count)
+    if not means:
+        return f"none: at every rate a seed collapsed ({collapsed})"
     best = max(means, key=lambda rate: means[rate])
     return f"{best:g}, the best of those at which no seed collapsed (collapsed: {collapsed or 'none'})"

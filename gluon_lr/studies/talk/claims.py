@@ -15,6 +15,7 @@ from ...analysis.measures import best_share, mean_drop, score
 from ...analysis.selection import at_best_rate, cells
 from ...analysis.verdicts import Claim, against_every
 from ...experiments.record import Record
+from .experiment import GRID
 
 HIGH = 1e-2  # the talk's greatest rate
 # The least difference that would matter (δ), and why; fixed when there were three seeds, before others.
@@ -30,10 +31,10 @@ def claims(records: Sequence[Record]) -> List[Claim]:
     def paired(a: Dict[int, float], b: Dict[int, float]) -> List[float]:
         return [a[seed] - b[seed] for seed in sorted(set(a) & set(b))]
 
-    def over_rates(name: str, measure: Callable[[List[Record]], float], least: float = 0.0) -> Dict[int, float]:
-        """Seed → a measure of a schedule's trainings at all the talk's rates from ``least`` on."""
-        rates = [cell for rate, cell in found.get(name, {}).items() if least <= rate <= HIGH]
-        common = set.intersection(*(set(cell) for cell in rates)) if rates else set()
+    def over_rates(name: str, measure: Callable[[List[Record]], float], least: float) -> Dict[int, float]:
+        """Seed → a measure of a schedule's trainings at all the talk's rates from ``least`` on; seeds that have all."""
+        rates = [found.get(name, {}).get(rate, {}) for rate in GRID[name] if rate >= least]
+        common = set.intersection(*map(set, rates)) if rates else set()
         return {seed: measure([cell[seed] for cell in rates]) for seed in common}
 
     def mean_of(measure: Callable[[Record], float]) -> Callable[[List[Record]], float]:

@@ -161,6 +161,10 @@ def draw_beside(
             draw_mean(ax, groups[other], quantity, other, color="0.6", marker="", linestyle="-")
         draw_mean(ax, groups[name], quantity, name, **styles[name])
         ax.set_title(f"{name}, grey: {other}" if counterparts else name, fontsize=8 if counterparts else 9)
+        lost = sum(record.status == "collapsed" for record in groups[name])
+        if lost:
+            text = f"without {lost} of {len(groups[name])}, collapsed"
+            ax.text(0.97, 0.05, text, transform=ax.transAxes, ha="right", fontsize=7)
         ax.tick_params(labelsize=8, labelbottom=i + columns >= len(shown))
         ax.grid(alpha=0.3)
         if i + columns >= len(shown):

@@ -31,6 +31,13 @@ def test_a_panel_a_schedule_over_its_counterpart():
             look(name)["color"],
             look(name)["marker"],
         )
+    assert [text.get_text() for ax in panels for text in ax.texts] == []
+    lost = draw_beside(
+        [*records, training("plateau", 9, accuracy=0.1, status="collapsed")], "test_acc", "accuracy"
+    ).axes
+    said = [text.get_text() for ax in lost for text in ax.texts]
+    assert len(said) == 1
+    assert said[0].endswith(", collapsed")
     paired = draw_beside(records, "test_acc", "accuracy", {"plateau": "step"}).axes
     assert [ax.get_title() for ax in paired] == ["plateau, grey: step"]
 

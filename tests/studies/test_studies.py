@@ -126,7 +126,7 @@ def test_the_tutorials_table_and_claims_read_single_batches():
 
 @pytest.mark.parametrize(
     ("folder", "runs", "seeds"),
-    [("beyond", COUNTERPARTS, 3), ("tutorial", tutorial.RUNS, 10), ("article", article.RUNS, 10)],
+    [("beyond", COUNTERPARTS, 10), ("tutorial", tutorial.RUNS, 10), ("article", article.RUNS, 10)],
 )
 def test_the_committed_evidence_is_whole(folder, runs, seeds):
     records = Store(ROOT / "chapter_runs" / folder).records()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any, Sequence, Tuple
 
@@ -10,6 +11,8 @@ from mxnet.optimizer import Optimizer
 
 from ..errors import UsageError
 
+log = logging.getLogger(__name__)
+
 
 @Optimizer.register
 class AdaptiveHeavyBall(Optimizer):
@@ -17,7 +20,7 @@ class AdaptiveHeavyBall(Optimizer):
     x_{k+1} = x_k − γ·g_k + β_k·(x_k − x_{k−1}).
 
     Norms are taken over all parameters together, so on several contexts the trainer has to be built with
-    ``update_on_kvstore=False``: a kvstore would update one parameter after another. The first update has no momentum.
+    ``update_on_kvstore=False``: a kvstore updates one parameter after another, which is logged. The first update has no momentum.
 
     Args:
         delta: keeps β below 1; default 1e-3.
@@ -27,7 +30,7 @@ class AdaptiveHeavyBall(Optimizer):
         beta: the last update's β.
 
     Raises:
-        UsageError: ``multi_precision`` is asked for; at an update, parameters come one by one.
+        UsageError: ``multi_precision`` is asked for.
 
     Source: Sun et al. (2021).
     """
@@ -37,6 +40,7 @@ class AdaptiveHeavyBall(Optimizer):
         if self.multi_precision:
             raise UsageError("AdaptiveHeavyBall has no multi_precision: leave it out")
         self.delta = delta
+        self._told = False
         self.beta = 0.0
         self.aggregate_num = 2**31  # all parameters in one call, for their common norm
 
@@ -49,11 +53,15 @@ class AdaptiveHeavyBall(Optimizer):
     ) -> None:
         """One step on all parameters."""
         trained = sum(parameter.grad_req != "null" for parameter in self.param_dict.values())
-        if len(index) < trained:
-            raise UsageError(
-                f"AdaptiveHeavyBall got {len(index)} of {trained} parameters: build the trainer with "
-                "update_on_kvstore=False, and give step() the gradients of all"
+        if len(index) < trained and not self._told:
+            # Not raised: MXNet calls this from C, where an exception would go nowhere.
+            log.warning(
+                "AdaptiveHeavyBall sees %d of %d parameters, so that each has a momentum of its own: build the "
+                "trainer with update_on_kvstore=False",
+                len(index),
+                trained,
             )
+            self._told = True
         self._update_count(index)
         rates, decays = self._get_lrs(index), self._get_wds(index)
         gradients = []

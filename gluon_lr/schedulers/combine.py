@@ -63,9 +63,9 @@ class WarmupScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
-        if t < self.warmup:
+        if past_rounding(t) < self.warmup:
             return CURVES[self.mode](self.begin_lr, self._target, progress(t, self.warmup))
-        return self.schedule(t - self.warmup)
+        return self.schedule(max(0, t - self.warmup))
 
     @property
     def base_lr(self) -> float:

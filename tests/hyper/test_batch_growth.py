@@ -71,3 +71,11 @@ def test_a_batch_in_parts_is_the_same_update(fashion):
         ends.append(history.train_loss)
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-5)
     np.testing.assert_allclose(ends[0], ends[2], rtol=1e-5)
+
+
+def test_a_schedule_that_rises_first_has_batches_of_one_at_least_and_one_from_zero_is_refused():
+    sizes, rates = grow_batch_instead(s.LinearScheduler(5, 0.1, 1.0), 4, 256)
+    assert sizes.values(6).tolist() == [4, 1, 1, 1, 1, 1]
+    assert (rates.values(6) > 0).all()
+    with pytest.raises(UsageError, match="begins at 0"):
+        grow_batch_instead(s.WarmupScheduler(s.StepScheduler(2, 0.5, 1.0), 2), 64, 256)

@@ -191,3 +191,67 @@ def test_the_rate_itself_can_be_set_by_a_schedule():
     trainer = bowl("sgd", learning_rate=9.0)[1]
     HyperparameterSchedule("learning_rate", s.StepScheduler(2, 0.5, 0.4)).apply(trainer, 3)
     assert trainer.learning_rate == 0.2
+
+
+@pytest.mark.parametrize("decay", [-0.1, math.nan, math.inf, "much"])
+def test_a_decay_that_is_no_strength_is_refused(decay):
+    with pytest.raises(UsageError, match="decay is"):
+        ScheduledWeightDecay(decay)
+
+
+def test_scheduled_decay_heeds_the_multiplier_of_a_parameters_rate():
+    net, trainer = bowl("sgd", learning_rate=0.1)
+    net.weight.lr_mult = 0.0
+    ScheduledWeightDecay(0.5).apply(trainer, 1)
+    assert net.weight.data().asnumpy().tolist() == [1.0, -2.0]
+    net.weight.lr_mult = 0.5
+    ScheduledWeightDecay(0.5).apply(trainer, 1)
+    np.testing.assert_allclose(net.weight.data().asnumpy(), np.array([1.0, -2.0]) * 0.975, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rule", "says"),
+    [("sgd", {"momentum": 1.0}, "momentum is 1"), ("sgd", {"multi_precision": True}, "multi_precision")],
+)
+def test_scheduled_decay_refuses_what_it_would_miss(optimizer, rule, says):
+    _, trainer = bowl(optimizer, learning_rate=0.1, **rule)
+    with pytest.raises(UsageError, match=says):
+        ScheduledWeightDecay(0.5).apply(trainer, 1)
+
+
+def test_scheduled_decay_waits_for_weights_whose_shapes_are_not_known():
+    net = gluon.nn.Dense(2)
+    net.initialize()
+    ScheduledWeightDecay(0.5).apply(gluon.Trainer(net.collect_params(), "sgd"), 1)
+    assert not net.weight.shape[1]
+
+
+@pytest.mark.parametrize("name", ["sgd", "nag", "plainsgd", "ccsgd"])
+def test_every_momentum_with_the_rate_inside_is_rescaled(name):
+    import gluon_lr.optimizers  # noqa: F401
+
+    net, trainer = bowl(name, momentum=0.9, lr_scheduler=s.StepScheduler(2, 0.1, 0.1))
+    steps(net, trainer, 1)
+    before = trainer._updaters[0].states[0].asnumpy().copy()
+    RescaleMomentum().apply(trainer, 2)
+    np.testing.assert_allclose(trainer._updaters[0].states[0].asnumpy(), before * 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rescale_grad", "num_update", "create_state", "lr_mult", "update", "multi_precision"])
+def test_what_is_no_number_of_the_optimizers_own_is_not_set(name):
+    _, trainer = bowl("sgd", learning_rate=0.1)
+    before = dict(vars(trainer.optimizer))
+    with pytest.raises(UsageError, match=f"SGD has no {name} that could be set"):
+        HyperparameterSchedule(name, 0.5).apply(trainer, 1)
+    assert vars(trainer.optimizer) == before
+
+
+def test_a_schedule_of_the_rate_or_of_a_momentum_that_is_not_there_is_refused():
+    _, trainer = bowl("sgd", lr_scheduler=s.CosineScheduler(10, 0.1))
+    for name in ("lr", "learning_rate"):
+        with pytest.raises(UsageError, match="the trainer has a scheduler"):
+            HyperparameterSchedule(name, 0.5).apply(trainer, 1)
+    net, trainer = bowl("sgd", learning_rate=0.1)
+    steps(net, trainer, 1)
+    with pytest.raises(UsageError, match="build it with one above 0"):
+        HyperparameterSchedule("momentum", 0.9).apply(trainer, 2)

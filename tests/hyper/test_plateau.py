@@ -154,3 +154,10 @@ def test_a_buffer_is_rescaled_under_mxnets_schedule_and_not_under_one_that_watch
     net, trainer = bowl("sgd", momentum=0.9, lr_scheduler=ReduceOnPlateau(0.1))
     with pytest.raises(UsageError, match="ReduceOnPlateau no longer knows once it fell: leave RescaleMomentum out"):
         steps(net, trainer, 1, [RescaleMomentum()])
+
+
+def test_every_observation_uses_up_the_cooldown():
+    """As PyTorch's rule does, written out here: an improvement during the cooldown uses it up too."""
+    plateau = ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2)
+    found = [plateau.observe(value) for value in (3, 3, 3, 2.5, 2.4, 2.4, 2.4, 2.4, 2.4, 2.4)]
+    assert found == [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]

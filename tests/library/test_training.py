@@ -1,6 +1,8 @@
 """The one loop: the same mathematics as the plain one, the same bits every time, the rates really used."""
 
 import math
+import subprocess
+import sys
 
 import mxnet as mx
 import numpy as np
@@ -11,7 +13,7 @@ from gluon_lr.data import ArrayBatches
 from gluon_lr.errors import UsageError
 from gluon_lr.experiments.run import seed_everything
 from gluon_lr.nets import FoldedConvPool, lenet, mlp, plain_lenet
-from gluon_lr.schedulers import SquareRootScheduler
+from gluon_lr.schedulers import CosineScheduler, SquareRootScheduler
 from gluon_lr.training import History, evaluate, train, try_context
 
 CPU = mx.cpu()
@@ -245,3 +247,53 @@ def test_contexts_by_name():
 
 def test_an_empty_history_has_no_epochs():
     assert len(History()) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"schedules": [CosineScheduler(10)]}, "belongs to the trainer, as its lr_scheduler"),
+        ({"trainer": "sgd"}, "expected a gluon.Trainer"),
+        ({"test_iter": None}, "test_iter is None"),
+    ],
+)
+def test_common_mistakes_are_named_before_the_first_batch(arguments, says):
+    net = gluon.nn.Dense(2, in_units=3)
+    net.initialize()
+    given = {"test_iter": [], "trainer": gluon.Trainer(net.collect_params(), "sgd"), **arguments}
+    with pytest.raises(UsageError, match=says):
+        train(net, [], num_epochs=1, loss=gluon.loss.L2Loss(), ctx=None, **given)
+
+
+def test_a_net_is_evaluated_where_it_is():
+    net = gluon.nn.Dense(2, in_units=3)
+    net.initialize(ctx=mx.cpu(1))
+    batches = [(mx.nd.ones((4, 3)), mx.nd.zeros((4, 2)))]
+    assert evaluate(net, batches, gluon.loss.L2Loss(), None) == evaluate(net, batches, gluon.loss.L2Loss(), mx.cpu(1))
+    with pytest.raises(UsageError, match="give the net's own contexts"):
+        evaluate(net, batches, gluon.loss.L2Loss(), mx.cpu(0))
+
+
+def test_gradients_of_numpys_front_end_are_added_up():
+    """MXNet's own ``zero_grad`` fails for them."""
+    script = """
+import mxnet as mx
+from mxnet import gluon
+from gluon_lr import LRFinder, Learner, train
+mx.npx.set_np()
+ends = []
+for at_once in (None, 2):
+    mx.random.seed(0)
+    net = gluon.nn.Dense(2, in_units=3)
+    net.initialize()
+    if at_once is None:
+        net.collect_params().setattr("grad_req", "add")
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    batches = [(mx.np.ones((4, 3)), mx.np.ones((4, 2)))] * 3
+    train(net, batches, batches, 2, gluon.loss.L2Loss(), trainer, None, at_once=at_once)
+    ends.append(net.weight.data().asnumpy())
+    LRFinder(Learner(net, batches, mx.cpu(), gluon.loss.L2Loss(), trainer)).find(max_updates=3, progress=False)
+assert abs(ends[0] - ends[1]).max() < 1e-6, ends
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from mxnet import autograd, gluon, init
 from mxnet.gluon import nn
 
 import gluon_lr.optimizers  # noqa: F401  registers adamw
+from gluon_lr.errors import UsageError
 from gluon_lr.nets import SelfAttention, Standardize, StandardizedDense, ViT
 
 
@@ -202,3 +203,9 @@ def test_vit_trains_as_the_plain_one_does():
         losses.append(seen)
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
     assert losses[0][-1] < losses[0][0] - 0.5
+
+
+@pytest.mark.parametrize(("heads", "patch", "says"), [(3, 8, "multiple of heads"), (2, 5, "multiple of patch")])
+def test_sizes_that_do_not_divide_are_refused_before_they_crash(heads, patch, says):
+    with pytest.raises(UsageError, match=says):
+        ViT(width=16, depth=1, heads=heads, patch=patch)

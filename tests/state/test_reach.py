@@ -285,3 +285,22 @@ def test_hybridized_nets_stay_as_they_are():
         net(X)
     np.testing.assert_array_equal(net(X).asnumpy(), expected)
     assert_same(state(net), before)
+
+
+def test_a_parameter_beside_the_net_with_the_name_of_one_in_it_is_kept_too():
+    net, own = gluon.nn.Dense(1, in_units=2), gluon.Parameter("weight", shape=(3,))
+    net.initialize()
+    own.initialize()
+    trainer = gluon.Trainer([*net.collect_params().values(), own], "sgd")
+    assert {id(p) for p in parameters_of(net, trainer).values()} == {id(net.weight), id(net.bias), id(own)}
+    before = own.data().asnumpy().copy()
+    with preserved(net, trainer):
+        own.set_data(own.data() + 1)
+    assert (own.data().asnumpy() == before).all()
+
+
+def test_a_snapshot_of_a_net_alone_is_not_put_back_into_a_trainer():
+    net = gluon.nn.Dense(1, in_units=2)
+    net.initialize()
+    with pytest.raises(RecordError, match="without its trainer"):
+        restore(capture(net), net, gluon.Trainer(net.collect_params(), "sgd"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from typing import Any, Sequence, Tuple
@@ -20,7 +21,8 @@ class AdaptiveHeavyBall(Optimizer):
     x_{k+1} = x_k − γ·g_k + β_k·(x_k − x_{k−1}).
 
     Norms are taken over all parameters together, so on several contexts the trainer has to be built with
-    ``update_on_kvstore=False``: a kvstore updates one parameter after another, which is logged. The first update has no momentum.
+    ``update_on_kvstore=False``: a kvstore updates one parameter after another, which is logged. The first update has no
+    momentum.
 
     Args:
         delta: keeps β below 1; default 1e-3.
@@ -40,7 +42,6 @@ class AdaptiveHeavyBall(Optimizer):
         if self.multi_precision:
             raise UsageError("AdaptiveHeavyBall has no multi_precision: leave it out")
         self.delta = delta
-        self._told = False
         self.beta = 0.0
         self.aggregate_num = 2**31  # all parameters in one call, for their common norm
 
@@ -53,15 +54,8 @@ class AdaptiveHeavyBall(Optimizer):
     ) -> None:
         """One step on all parameters."""
         trained = sum(parameter.grad_req != "null" for parameter in self.param_dict.values())
-        if len(index) < trained and not self._told:
-            # Not raised: MXNet calls this from C, where an exception would go nowhere.
-            log.warning(
-                "AdaptiveHeavyBall sees %d of %d parameters, so that each has a momentum of its own: build the "
-                "trainer with update_on_kvstore=False",
-                len(index),
-                trained,
-            )
-            self._told = True
+        if len(index) < trained:
+            _say_that_they_come_apart(len(index), trained)
         self._update_count(index)
         rates, decays = self._get_lrs(index), self._get_wds(index)
         gradients = []
@@ -83,3 +77,14 @@ class AdaptiveHeavyBall(Optimizer):
 
 def _norm(arrays: Any) -> float:
     return math.sqrt(sum((array * array).sum().asnumpy().item() for array in arrays))
+
+
+@functools.lru_cache(maxsize=None)
+def _say_that_they_come_apart(given: int, trained: int) -> None:
+    """Once a process. It is logged, not raised: MXNet calls an update on a kvstore from C, where errors go nowhere."""
+    log.warning(
+        "AdaptiveHeavyBall sees %d of %d parameters, so that each has a momentum of its own: build the trainer with "
+        "update_on_kvstore=False",
+        given,
+        trained,
+    )

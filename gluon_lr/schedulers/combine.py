@@ -84,7 +84,8 @@ class ChainScheduler(Scheduler):
 
     Args:
         schedules: any schedulers or numbers.
-        lengths: of all but the last, 0 included; default their known lengths, which a constant does not have.
+        lengths: of all but the last, 0 included; default their known lengths, which a constant does not have. One of
+            E epochs is E·n + 1 updates long, so put a :class:`PerEpochScheduler` around the chain, not into it.
 
     Raises:
         UsageError: a length is missing, negative, NaN or infinite, or there is nothing to chain.
@@ -135,7 +136,8 @@ class CycleScheduler(Scheduler):
 
     Args:
         schedule: any scheduler or number.
-        period: default the schedule's known length.
+        period: default the schedule's known length; that of a :class:`PerEpochScheduler` is one update longer than its
+            epochs, so put that around the cycle, not into it.
 
     Raises:
         UsageError: there is no positive period.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Sequence
 
 from ...analysis.comparisons import compare_runs
-from ...analysis.selection import read_comparable
+from ...analysis.selection import by_run, read_comparable
 from ...experiments.record import Record
 from ...report.figures import draw_beside, draw_training, save_figures
 from ...report.page import BANDS, Section
@@ -60,7 +60,11 @@ def found_words(records: Sequence[Record]) -> str:
         if test.p_corrected < 0.05
     ]
     which = "; ".join(told_apart) if told_apart else "none"
-    return f"Of {len(tests)} ways of scheduling, each beside its counterpart, these can be told apart: {which}."
+    text = f"Of {len(tests)} ways of scheduling, each beside its counterpart, these can be told apart: {which}."
+    groups = by_run([record for record in records if record.complete])
+    lost = {run: sum(record.status == "collapsed" for record in group) for run, group in groups.items()}
+    counts = ", ".join(f"{count} of {len(groups[run])} of {run}" for run, count in lost.items() if count)
+    return f"{text} Trainings that collapsed: {counts}." if counts else text
 
 
 def beyond_block(records: Sequence[Record]) -> str:

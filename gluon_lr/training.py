@@ -134,10 +134,9 @@ def evaluate(
         The mean loss, and the accuracy or the mean of ``batch_metric``; NaN where there is none.
 
     Raises:
-        UsageError: there are no batches, the net is on other contexts or cannot take one, or a label is no class of
-            the net's.
+        UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
     """
-    contexts = contexts_of(net, ctx)
+    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else contexts_of(net, None)
     metrics, count = Metrics(loss, batch_metric), 0
     with autograd.pause():
         for batch in _passes(batches):
@@ -222,6 +221,7 @@ def train(
         raise UsageError(f"trainer is {trainer!r}: expected a gluon.Trainer")
     if test_iter is None:
         raise UsageError("test_iter is None: expected batches to evaluate after each epoch, such as those that train")
+    schedules = list(schedules)
     for schedule in schedules:
         if not callable(getattr(schedule, "apply", None)):
             raise UsageError(

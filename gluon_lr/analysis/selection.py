@@ -86,17 +86,19 @@ def cells(records: Sequence[Record]) -> Dict[str, Dict[float, Cell]]:
 def best_rate(rates: Dict[float, Cell], by: Score = ACCURACY) -> float:
     """The rate whose trainings are best on validation data on average, over seeds that all candidates have.
 
-    Candidates are rates with at least half as many seeds as any, and with two if any has: one seed alone may have been
-    lucky, and one that is missing costs a rate nothing. A rate with a training that has no finite number comes last.
+    Candidates are rates with at most one seed fewer than the one with most, and with two if any has: one seed alone may
+    have been lucky, and one that is missing costs a rate nothing. A rate with a training that has no finite number
+    comes last.
     """
     most = max(map(len, rates.values()))
-    candidates = {rate: cell for rate, cell in rates.items() if len(cell) >= max(most / 2, min(most, 2))}
+    candidates = {rate: cell for rate, cell in rates.items() if len(cell) >= max(most - 1, min(most, 2))}
     common = set.intersection(*map(set, candidates.values()))
 
     def quality(rate: float) -> float:
-        cell = candidates[rate]
-        mean = by.sign * float(np.mean([by.choice(cell[seed]) for seed in common or cell]))
-        return mean if np.isfinite(mean) else -np.inf
+        numbers = {seed: by.choice(record) for seed, record in candidates[rate].items()}
+        if not np.isfinite(list(numbers.values())).all():
+            return -np.inf
+        return by.sign * float(np.mean([numbers[seed] for seed in common or numbers]))
 
     return max(candidates, key=quality)
 

@@ -106,7 +106,9 @@ def read_record(path: Path) -> Record:
     try:
         return Record(**body, path=Path(path))
     except TypeError as error:
-        raise RecordError(f"{path}: has other fields than this gluon_lr knows ({error}). Use the newer one") from error
+        raise RecordError(
+            f"{path}: has other fields than this gluon_lr knows ({error}). Read it with the version that made it"
+        ) from error
 
 
 def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:

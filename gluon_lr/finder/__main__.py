@@ -112,8 +112,9 @@ def _parameters(given: List[str]) -> Dict[str, Any]:
             values[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             values[name] = text
-        if name == "lr_scheduler" or not isinstance(values[name], (int, float, type(None))):
-            raise UsageError(f"--param {argument}: expected a number, True, False or None, such as momentum=0.9")
+        number = isinstance(values[name], (int, float))
+        if name == "lr_scheduler" or (name in ("learning_rate", "momentum", "wd") and not number):
+            raise UsageError(f"--param {argument}: expected a number, such as momentum=0.9; a search sets the rates")
     return values
 
 

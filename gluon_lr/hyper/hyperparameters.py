@@ -15,7 +15,7 @@ from ..state.private import updaters_of
 # If SGD's momentum is 0 at the first update, it makes no buffer, and fails when the momentum later grows.
 _LEAST_MOMENTUM = 1e-8
 # MXNet's own counts, and what a trainer's step writes itself.
-_NOT_TO_SET = ("rescale_grad", "num_update", "begin_num_update", "aggregate_num")
+_NOT_TO_SET = ("lr_scheduler", "rescale_grad", "num_update", "begin_num_update", "aggregate_num")
 
 
 @dataclass(frozen=True)

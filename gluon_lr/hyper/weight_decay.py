@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..arguments import real_number
 from ..errors import UsageError
 from ..state.private import (
@@ -17,6 +19,7 @@ from ..state.private import (
     second_moments,
     trainer_parameters,
     updates_on_kvstore,
+    updates_on_servers,
 )
 
 
@@ -49,13 +52,15 @@ class ScheduledWeightDecay:
         """Decay all weights ahead of update ``t``.
 
         Raises:
-            UsageError: the optimizer decays too, is neither Adam nor SGD, keeps a copy of the weights in another
-                precision, or has a momentum of 1; or a weight is sparse.
+            UsageError: the optimizer decays too, is neither Adam nor SGD, keeps copies of float16 weights, or has a
+                momentum of 1; parameter servers update; or a weight is sparse.
         """
         optimizer = trainer.optimizer
         if optimizer.wd != 0:
             raise UsageError(f"the optimizer decays by itself (wd={optimizer.wd:g}): build it with wd=0")
-        if optimizer.multi_precision:
+        if updates_on_servers(trainer):
+            raise UsageError("weights on parameter servers cannot be decayed from here: use update_on_kvstore=False")
+        if optimizer.multi_precision and any(np.dtype(p.dtype) == np.float16 for p in trainer_parameters(trainer)):
             raise UsageError("scheduled weight decay does not reach the copies of multi_precision: leave that out")
         kind = type(optimizer).__name__
         rate = optimizer.lr_scheduler(t) if optimizer.lr_scheduler is not None else optimizer.lr

@@ -54,7 +54,7 @@ class AdaptiveHeavyBall(Optimizer):
     ) -> None:
         """One step on all parameters."""
         trained = sum(parameter.grad_req != "null" for parameter in self.param_dict.values())
-        if len(index) < trained:
+        if len(index) == 1 < trained:
             _say_that_they_come_apart(len(index), trained)
         self._update_count(index)
         rates, decays = self._get_lrs(index), self._get_wds(index)

@@ -33,7 +33,7 @@ class WarmupScheduler(Scheduler):
             begin_lr > 0).
 
     Raises:
-        UsageError: the mode is unknown, the length negative, or an exponential begins or ends at 0.
+        UsageError: the mode is unknown, the length negative, or an exponential begins at 0.
 
     Source: Goyal et al. (2017) for linear and constant.
 
@@ -56,10 +56,6 @@ class WarmupScheduler(Scheduler):
             f"WarmupScheduler: begin_lr is {self.begin_lr}: expected more than 0 where mode is exponential",
         )
         self.__dict__["_target"] = self.schedule(0)
-        require(
-            self.mode != "exponential" or self.warmup == 0 or self._target > 0,
-            "WarmupScheduler: the schedule begins at 0: expected more where mode is exponential",
-        )
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
@@ -223,11 +219,7 @@ class ClipScheduler(Scheduler):
         require(self.low <= self.high, f"ClipScheduler: low is {self.low}: expected at most high, {self.high}")
 
     def __call__(self, num_update: float) -> float:
-        try:
-            rate = self.schedule(num_update)
-        except OverflowError:  # of a rate that grows without end
-            rate = math.inf
-        return min(self.high, max(self.low, rate))
+        return min(self.high, max(self.low, self.schedule(num_update)))
 
     def __repr__(self) -> str:
         ends = [f", {name}={end!r}" for name, end in (("low", self.low), ("high", self.high)) if math.isfinite(end)]

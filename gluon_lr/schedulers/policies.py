@@ -62,7 +62,11 @@ class ExponentialScheduler(Scheduler):
         number(self, "base_lr", "final_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
-        return max(self.final_lr, self.base_lr * self.factor ** (num_update if num_update > 0 else 0))
+        t = num_update if num_update > 0 else 0
+        try:
+            return max(self.final_lr, self.base_lr * self.factor**t)
+        except OverflowError:  # a rate that grows beyond all numbers, which a ClipScheduler may hold
+            return math.inf
 
 
 @dataclass(unsafe_hash=True)

@@ -124,7 +124,8 @@ def restore(snapshot: Snapshot, net: Any, trainer: Any = None, also: Sequence[An
 
     Raises:
         RecordError: the net's parameters have other names, shapes or numbers of contexts than the snapshot's, or the
-            trainer has another optimizer or scheduler, or moves other parameters. Nothing is changed.
+            trainer has another optimizer or scheduler, or moves other parameters; or a trainer is given and the
+            snapshot has none. Nothing is changed.
     """
     if snapshot.trainer is None and trainer is not None:
         raise RecordError("the snapshot holds a net without its trainer: restore it without one")

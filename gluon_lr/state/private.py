@@ -217,7 +217,8 @@ def set_current_device(optimizer: Any, device: int) -> None:
 
 def updaters_of(trainer: Any) -> List[Any]:
     """The holders of optimizer state: one updater per context, and the kvstore's own where it does the updates."""
-    return trainer._updaters + ([trainer._kvstore._updater] if updates_on_kvstore(trainer) else [])
+    store = trainer._kvstore._updater if updates_on_kvstore(trainer) else None  # None on parameter servers
+    return trainer._updaters + ([] if store is None else [store])
 
 
 def second_moments(trainer: Any) -> Iterator[Tuple[Any, int]]:

@@ -37,8 +37,10 @@ def parameters_of(net: Any, trainer: Any = None, also: Sequence[Any] = ()) -> Di
                 found.setdefault(id(parameter), (full_name, parameter))
     taken = {name for name, _ in found.values()}
     for i, parameter in enumerate(() if trainer is None else trainer_parameters(trainer)):
-        name = f"trainer[{i}].{parameter.name}" if parameter.name in taken else parameter.name
-        found.setdefault(id(parameter), (name, parameter))
+        if id(parameter) not in found:
+            name = f"trainer[{i}].{parameter.name}" if parameter.name in taken else parameter.name
+            found[id(parameter)] = (name, parameter)
+            taken.add(name)
     return dict(found.values())
 
 

@@ -29,7 +29,7 @@ def command(study: Study, argv: Optional[List[str]] = None) -> int:
     """A study's command line: train what is missing, write the report, print its table; the exit code."""
     options = parse(study, argv)
     options = replace(options, variant=study.variant(options))
-    if options.markdown and (options.variant or options.epochs is not None):
+    if options.markdown and (options.variant or options.epochs not in (None, study.epochs)):
         raise UsageError("trainings that differ from the study's are on no page: leave --markdown out")
     specs = study.specifications(options)
     if not options.report_only:

@@ -152,8 +152,21 @@ def test_a_training_that_failed_costs_its_rate_nothing():
     records[3] = record(rate=0.1, seed=3, acc=(0.6,), status="failed")
     assert best_rate(cells(records)["a"]) == 0.1
     assert at_best_rate(records) == {"a": {0: 0.9, 1: 0.8, 2: pytest.approx(0.7)}}
-    easy = [record(rate=0.01, seed=0, acc=(0.95,)), record(rate=0.01, seed=1, acc=(0.75,))]
-    assert best_rate(cells([*records, *easy])["a"]) == 0.1, "on the seeds that both have"
+    easy = [record(rate=0.01, seed=seed, acc=(0.85 - 0.11 * seed,)) for seed in range(2)]
+    assert best_rate(cells([*records[:3], *easy])["a"]) == 0.1, "on the seeds that both have"
+
+
+def test_a_rate_with_few_seeds_does_not_decide_between_two_with_many():
+    records = [record(rate=0.1, seed=seed, acc=(0.9 if seed < 2 else 0.1,)) for seed in range(4)]
+    records += [record(rate=0.01, seed=seed, acc=(0.8,)) for seed in range(4)]
+    records += [record(rate=0.001, seed=seed, acc=(0.3,)) for seed in range(2)]
+    assert best_rate(cells(records)["a"]) == 0.01
+
+
+def test_a_number_that_is_none_counts_though_its_seed_is_not_common():
+    records = [record(rate=0.1, seed=seed, acc=(0.9 if seed < 3 else math.nan,)) for seed in range(4)]
+    records += [record(rate=0.01, seed=seed, acc=(0.8,)) for seed in range(3)]
+    assert best_rate(cells(records)["a"]) == 0.01
 
 
 def test_failed_trainings_do_not_decide_which_size_is_shown():

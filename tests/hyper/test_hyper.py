@@ -209,13 +209,22 @@ def test_scheduled_decay_heeds_the_multiplier_of_a_parameters_rate():
     np.testing.assert_allclose(net.weight.data().asnumpy(), np.array([1.0, -2.0]) * 0.975, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "rule", "says"),
-    [("sgd", {"momentum": 1.0}, "momentum is 1"), ("sgd", {"multi_precision": True}, "multi_precision")],
-)
-def test_scheduled_decay_refuses_what_it_would_miss(optimizer, rule, says):
-    _, trainer = bowl(optimizer, learning_rate=0.1, **rule)
-    with pytest.raises(UsageError, match=says):
+@pytest.mark.parametrize(("dtype", "refused"), [("float16", True), ("float32", False)])
+def test_scheduled_decay_refuses_the_copies_of_float16_weights(dtype, refused):
+    net = gluon.nn.Dense(1, in_units=2, dtype=dtype)
+    net.initialize(mx.init.One())
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, "multi_precision": True})
+    if refused:
+        with pytest.raises(UsageError, match="multi_precision"):
+            ScheduledWeightDecay(0.5).apply(trainer, 1)
+    else:
+        ScheduledWeightDecay(0.5).apply(trainer, 1)
+        assert net.weight.data().asnumpy() == pytest.approx(0.95)
+
+
+def test_scheduled_decay_needs_a_momentum_below_one():
+    _, trainer = bowl("sgd", learning_rate=0.1, momentum=1.0)
+    with pytest.raises(UsageError, match="momentum is 1"):
         ScheduledWeightDecay(0.5).apply(trainer, 1)
 
 
@@ -237,7 +246,9 @@ def test_every_momentum_with_the_rate_inside_is_rescaled(name):
     np.testing.assert_allclose(trainer._updaters[0].states[0].asnumpy(), before * 0.1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["rescale_grad", "num_update", "create_state", "lr_mult", "update", "multi_precision"])
+@pytest.mark.parametrize(
+    "name", ["lr_scheduler", "rescale_grad", "num_update", "create_state", "lr_mult", "update", "multi_precision"]
+)
 def test_what_is_no_number_of_the_optimizers_own_is_not_set(name):
     _, trainer = bowl("sgd", learning_rate=0.1)
     before = dict(vars(trainer.optimizer))

@@ -270,8 +270,9 @@ def test_a_net_is_evaluated_where_it_is():
     net.initialize(ctx=mx.cpu(1))
     batches = [(mx.nd.ones((4, 3)), mx.nd.zeros((4, 2)))]
     assert evaluate(net, batches, gluon.loss.L2Loss(), None) == evaluate(net, batches, gluon.loss.L2Loss(), mx.cpu(1))
-    with pytest.raises(UsageError, match="give the net's own contexts"):
-        evaluate(net, batches, gluon.loss.L2Loss(), mx.cpu(0))
+    both = gluon.nn.Dense(2, in_units=3)
+    both.initialize(ctx=[mx.cpu(0), mx.cpu(1)])
+    assert evaluate(both, batches, gluon.loss.L2Loss(), None) == evaluate(both, batches, gluon.loss.L2Loss(), mx.cpu(0))
 
 
 def test_gradients_of_numpys_front_end_are_added_up():

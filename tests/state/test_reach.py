@@ -289,10 +289,12 @@ def test_hybridized_nets_stay_as_they_are():
 
 def test_a_parameter_beside_the_net_with_the_name_of_one_in_it_is_kept_too():
     net, own = gluon.nn.Dense(1, in_units=2), gluon.Parameter("weight", shape=(3,))
-    net.initialize()
-    own.initialize()
-    trainer = gluon.Trainer([*net.collect_params().values(), own], "sgd")
-    assert {id(p) for p in parameters_of(net, trainer).values()} == {id(net.weight), id(net.bias), id(own)}
+    two = [gluon.Parameter("scale", shape=(n,)) for n in (3, 4)]
+    for one in (net, own, *two):
+        one.initialize()
+    every = [*net.collect_params().values(), own, *two]
+    trainer = gluon.Trainer(every, "sgd")
+    assert {id(p) for p in parameters_of(net, trainer).values()} == {id(p) for p in every}
     before = own.data().asnumpy().copy()
     with preserved(net, trainer):
         own.set_data(own.data() + 1)

@@ -83,7 +83,7 @@ def test_the_committed_evidence_is_whole():
     wanted = {("as-printed", run, seed) for run in RUNS for seed in range(8)}
     wanted |= {("per-epoch", run, seed) for run in RUNS for seed in range(10)}
     wanted |= {("per-update", "multi-factor", seed) for seed in range(20)}
-    wanted |= {("per-epoch-ramped", "cosine-warmup", seed) for seed in range(10)}
+    wanted |= {("per-epoch-ramped", "cosine-warmup", seed) for seed in range(20)}
     assert wanted <= have
     for record in records:
         assert record.spec["limit"] is None

@@ -32,6 +32,7 @@ class Scheduler(LRScheduler):
 
     Attributes:
         length: the t from which on the schedule stays as it is; None where it never does.
+        base_lr: the argument of this name, else the rate at t = 0; GluonCV's and MXNet's scripts read it.
 
     Raises:
         UsageError: an argument has another name here, or a value that makes no sense.
@@ -63,7 +64,8 @@ class Scheduler(LRScheduler):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse to change an argument; an optimizer's ``base_lr`` is logged and has no effect."""
-        if (name not in self.__dict__ and not hasattr(type(self), name)) or name in self._unset_fields():
+        new = name not in self.__dict__ and name != "base_lr" and not hasattr(type(self), name)
+        if new or name in self._unset_fields():
             object.__setattr__(self, name, value)
         elif name == "base_lr":
             if value != self.base_lr:
@@ -74,10 +76,17 @@ class Scheduler(LRScheduler):
     def _unset_fields(self) -> Any:
         return set(getattr(self, "__dataclass_fields__", ())) - set(self.__dict__)
 
-    @property
-    def base_lr(self) -> float:
-        """The rate that the schedule is built on; what GluonCV's and MXNet's scripts read under this name."""
-        return self(0)
+    def __getattr__(self, name: str) -> Any:
+        """``base_lr``; no property, which would be the default of a subclass's field of that name."""
+        if name != "base_lr":
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        try:
+            return self(0)
+        except RecursionError:
+            raise UsageError(
+                f"{type(self).__name__} reads base_lr before it has one: make it a dataclass with a field, "
+                "base_lr: float"
+            ) from None
 
     def values(self, n: int) -> np.ndarray:
         """The rates at t = 0 … n−1, shape ``(n,)``; drawing a schedule leaves it as it was."""

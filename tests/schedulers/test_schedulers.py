@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import mxnet as mx
 import numpy as np
@@ -119,6 +120,47 @@ def test_a_schedule_is_immutable_but_for_mxnets_own_habit(caplog):
     mx.optimizer.create("adam", lr_scheduler=schedule)
     assert schedule(0) == 1.0
     assert "without effect" in caplog.text
+
+
+@dataclass
+class Halving(s.Scheduler):
+    """A user's own schedule, with MXNet's name for its first argument and no default for it."""
+
+    base_lr: float
+    every: int = 2
+
+    def __call__(self, num_update):
+        return self.base_lr * 0.5 ** (num_update // self.every)
+
+
+def test_a_schedule_of_ones_own_may_require_base_lr(caplog):
+    for kind in (Halving, dataclass(unsafe_hash=True)(type("Again", (Halving,), {}))):
+        schedule = kind(0.4, every=3)
+        assert [schedule(t) for t in (0, 3, 6)] == [0.4, 0.2, 0.1]
+        assert "base_lr=0.4" in repr(schedule)
+        with pytest.raises(TypeError, match="base_lr"):
+            kind()
+        for other in (copy.deepcopy(schedule), kind(base_lr=0.4, every=3)):
+            assert other == schedule
+            assert other.base_lr == 0.4
+        assert s.WarmupScheduler(schedule, 2).base_lr == 0.4
+        mx.optimizer.Adam(lr_scheduler=schedule)
+        assert "without effect" in caplog.text
+        assert schedule.base_lr == 0.4 == schedule(0)
+        caplog.clear()
+    assert pickle.loads(pickle.dumps(Halving(0.4))) == Halving(0.4)
+
+
+def test_base_lr_kept_by_hand_is_refused_with_the_cure():
+    class ByHand(s.Scheduler):
+        def __init__(self, base_lr):
+            self.base_lr = base_lr
+
+        def __call__(self, num_update):
+            return self.base_lr
+
+    with pytest.raises(UsageError, match=r"ByHand.*dataclass.*base_lr: float"):
+        ByHand(0.3)
 
 
 def test_set_learning_rate_as_the_chapter_shows_it():

@@ -65,7 +65,7 @@ lab: $(VENV)/dev.ready
 evidence: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --seeds 0-7
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-update --only multi-factor --seeds 0-19
-	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-epoch --seeds 0-9
+	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-epoch --seeds 0-19
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-epoch-ramped --only cosine-warmup --seeds 0-19
 	$(BIN)/python -m gluon_lr beyond --out chapter_runs/beyond --seeds 0-9
 	$(BIN)/python -m gluon_lr tutorial --out chapter_runs/tutorial --seeds 0-9

@@ -167,3 +167,13 @@ def test_an_earlier_draw_stands_beside_ours_in_the_reading_that_it_was_made_in(r
     assert figures == 3
     alone = earlier_table(printed, other, "per-epoch", "0.9")
     assert all(row[6:] == ["–", "0 of 0", "–"] for row in alone.rows), "none of ours in that reading"
+
+
+def test_that_warmup_changes_what_collapses_is_said_where_the_counts_resolve_it(records):
+    kept = [r for r in select(records, "as-printed") if r.spec["seed"] < 8]
+    cosines = [replace(r, status="finished") for r in kept if r.spec["run"] in ("cosine", "cosine-warmup")]
+    wrecked = [replace(r, status="collapsed") if r.spec["run"] == "cosine" else r for r in cosines]
+    said = [text for text in found_words(wrecked) if "Warmup" in text]
+    assert said == ["Warmup changes how many cosines collapse: as-printed 8 of 8 without, 0 of 8 with (p 0.00016)."]
+    one = [replace(r, status="collapsed") if r.spec["seed"] == 0 else r for r in cosines]
+    assert not any("Warmup" in text for text in found_words(one))

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
+from ...analysis.comparisons import compare_collapses
 from ...analysis.selection import read_comparable
 from ...analysis.verdicts import KINDS, Verdict, judge
 from ...experiments.record import Record
@@ -72,8 +73,9 @@ ON_COLLAPSE = (
 
 
 def found_words(records: Sequence[Record]) -> List[str]:
-    """What was found, in words: of the published figures, of the readings, of the claims."""
-    return [text for text in (_figures_words(records), _readings_words(records), _claims_words(records)) if text]
+    """What was found, in words: of the published figures, of the readings, of the claims, of what collapsed."""
+    parts = (_figures_words(records), _readings_words(records), _claims_words(records), _collapses_words(records))
+    return [text for text in parts if text]
 
 
 def _figures_words(records: Sequence[Record]) -> str:
@@ -116,6 +118,17 @@ def _claims_words(records: Sequence[Record]) -> str:
         "A rate of 0.5 is where this net begins to collapse, so trainings differ more by their seed than by schedule. "
     )
     return f"{few}Of what the chapter says of its schedules: {'; '.join(parts)}." if parts else ""
+
+
+def _collapses_words(records: Sequence[Record]) -> str:
+    clear = []
+    for reading in READINGS:
+        found = {name: rest for name, *rest in compare_collapses(_cosines(records, reading), "cosine")}
+        collapsed, of, p = found.get(WITH_WARMUP, (0, 0, None))
+        if p is not None and p < 0.05:
+            without, of_those, _ = found["cosine"]
+            clear.append(f"{reading} {without} of {of_those} without, {collapsed} of {of} with (p {p:.2g})")
+    return f"Warmup changes how many cosines collapse: {'; '.join(clear)}." if clear else ""
 
 
 def claims_table(records: Sequence[Record], reading: str) -> Table:
@@ -244,12 +257,18 @@ def collapse_tables(records: Sequence[Record], readings: Sequence[str]) -> List[
         if reading != "per-epoch-ramped"  # of the schedule with warmup alone, which the next tables show
     ]
     for reading in readings:  # what warmup may be good for: the claim's pairs leave collapsed seeds out
-        without = "per-epoch" if reading == "per-epoch-ramped" else reading
-        cosines = [r for r in select(records, without) if r.spec["run"] == "cosine"]
-        cosines += [r for r in select(records, reading) if r.spec["run"] == WITH_WARMUP]
+        cosines = _cosines(records, reading)
         if any(r.status == "collapsed" for r in cosines):
             tables.append(collapse_table(cosines, "cosine", f"Reading: {reading}, with warmup and without"))
     return tables
+
+
+def _cosines(records: Sequence[Record], reading: str) -> List[Record]:
+    """The cosines of a reading, with and without warmup; only the one with warmup can be ramped."""
+    without = "per-epoch" if reading == "per-epoch-ramped" else reading
+    return [r for r in select(records, without) if r.spec["run"] == "cosine"] + [
+        r for r in select(records, reading) if r.spec["run"] == WITH_WARMUP
+    ]
 
 
 def _answer(records: Sequence[Record], reading: str, folder: Path, quick: bool) -> Section:

@@ -67,10 +67,13 @@ def test_run_all_cells_in_jupyterlab(name, lab, tmp_path):
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(f"{lab}/lab/tree/{name}.ipynb")
         page.wait_for_selector(".jp-Notebook", timeout=90_000)
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=90_000)
+        # Before a kernel is connected JupyterLab drops "Run All Cells" without a word, and the notebook's own indicator
+        # says idle then already; the status bar does not.
+        page.get_by_text("| Idle").wait_for(timeout=90_000)
         page.locator(".jp-Notebook").first.click()
         page.click("text=Run >> nth=0")
         page.get_by_text("Run All Cells", exact=True).click()
+        page.get_by_text("[*]:").first.wait_for(timeout=90_000)
         deadline = time.monotonic() + 400
         while not (tmp_path / f"{name}.reached").exists():
             page.wait_for_timeout(500)

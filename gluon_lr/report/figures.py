@@ -38,17 +38,12 @@ SCHEDULES: Dict[str, Tuple[str, Any, str]] = {
     "decay-per-epoch": ("#2C7FB8", (0, (6, 2)), "p"),
     "decay-per-update": ("#DD1C77", (0, (2, 1, 2, 3)), "H"),
 }
-# For names of the user's own: filled markers, no two dashes alike.
-_SPARE: List[Tuple[str, Any, str]] = [
-    ("#332288", (0, (10, 2)), "*"),
-    ("#117733", "--", "s"),
-    ("#AA4499", "-.", "^"),
-    ("#44AA99", ":", "D"),
-    ("#999933", (0, (5, 1)), "v"),
-    ("#661100", (0, (3, 1, 1, 1)), "p"),
-    ("#6699CC", (0, (1, 2)), "h"),
-    ("#888888", (0, (8, 2)), "X"),
-]
+# For names of the user's own: filled markers. As the three lengths have no common factor, looks repeat after 792 names.
+_SPARE_COLORS = ("#332288", "#117733", "#AA4499", "#44AA99", "#999933", "#661100", "#6699CC", "#888888")
+_SPARE_DASHES = (
+    (0, (10, 2)), "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)), (0, (4, 2, 1, 2, 1, 2)),
+)  # fmt: skip
+_SPARE_MARKERS = ("*", "s", "^", "D", "v", "p", "h", "X", "P", "<", ">")
 
 
 def family(name: str) -> str:
@@ -59,7 +54,7 @@ def family(name: str) -> str:
 def looks(names: Iterable[str]) -> Dict[str, Dict[str, Any]]:
     """Colour, dash and marker of each: a schedule's own, the same in every figure; any other name takes the next one
     that is spare."""
-    spare = itertools.cycle(_SPARE)
+    spare = zip(*(itertools.cycle(values) for values in (_SPARE_COLORS, _SPARE_DASHES, _SPARE_MARKERS)))
     styles = {}
     for name in names:
         color, dash, marker = SCHEDULES[family(name)] if family(name) in SCHEDULES else next(spare)

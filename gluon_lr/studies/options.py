@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
 
@@ -96,6 +96,8 @@ def parse(study: Any, argv: Optional[List[str]]) -> Options:
     given = vars(study_parser(study).parse_args(argv))
     own = {name: given.pop(name.replace("-", "_")) for name in study.own_options}
     options = Options(**given, own=own)
+    if options.report_only and options.out.name == "quick":  # the folder of quick runs itself
+        options = replace(options, quick=True, out=options.out.parent)
     training = [name for name in ("track", "dask", "kvstore", "fresh") if given[name] not in (None, False)]
     if options.report_only and training:
         raise UsageError(f"--report-only trains nothing: leave --{training[0]} out, or leave --report-only out")

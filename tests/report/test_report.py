@@ -23,6 +23,8 @@ def test_names_of_the_users_own_are_told_apart_within_a_figure():
     assert named["constant"] == look("constant")
     for part in ("color", "linestyle", "marker"):
         assert len({str(style[part]) for style in named.values()}) == 9
+    many = looks(f"run {i}" for i in range(40)).values()
+    assert len({(str(style["linestyle"]), style["marker"]) for style in many}) == 40  # in grey too
 
 
 def record(seed, status, loss=0.5):

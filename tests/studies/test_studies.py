@@ -62,6 +62,18 @@ def test_the_tutorials_command_end_to_end(tmp_path):
     assert read_searches(tmp_path / "quick")[0] == search
 
 
+def test_a_folder_of_quick_runs_is_marked_so_without_quick_too(tmp_path):
+    folder = tmp_path / "quick"
+    (spec,) = beyond.specifications(["plateau"], [0], 1, limit=256)
+    assert execute(spec, beyond.build, Store(folder)).error is None
+    done = run_module("gluon_lr", "beyond", "--report-only", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "QUICK RUN" in done.stdout
+    assert "QUICK RUN" in (folder / "report.html").read_text()
+    done = run_module("gluon_lr", "beyond", "--report-only", "--out", folder, "--markdown", ROOT / "README.md")
+    assert done.returncode == 2, done.stdout
+
+
 @pytest.mark.slow
 def test_every_demonstration_trains_and_stops_and_goes_on(tmp_path):
     one = ("gluon_lr", "beyond", "--quick", "--only", "batch-growth,plateau,autolrs,scheduled-weight-decay")

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # The optimizer's attributes that are links to other objects, not state.
 _LINKS = {"param_dict", "lr_scheduler", "idx2name", "sym_info", "_index_update_count"}
 _COUNTS = "_all_index_update_counts"
+_BY_PARAMETER = ("cumgrads",)  # LBSGD's sums of gradients
 
 # Attributes that the constructors of MXNet's and GluonCV's schedulers set for good. The others change during a run:
 # in MXNet's, ``base_lr`` is the present rate, and ``count`` and ``cur_step_ind`` say how far they have come.
@@ -171,9 +172,11 @@ def _renumbered(saved: Dict[str, Any], own: List[str]) -> Dict[str, Any]:
     def renumbered(by_index: Dict[Any, Any]) -> Dict[Any, Any]:
         return {number.get(key, key): value for key, value in by_index.items()}
 
-    counts = {device: renumbered(count) for device, count in saved["optimizer"][_COUNTS].items()}
+    optimizer = dict(saved["optimizer"])
+    optimizer[_COUNTS] = {device: renumbered(count) for device, count in optimizer[_COUNTS].items()}
+    optimizer.update({key: renumbered(optimizer[key]) for key in _BY_PARAMETER if key in optimizer})
     updaters = [{part: renumbered(by_index) for part, by_index in updater.items()} for updater in saved["updaters"]]
-    return {**saved, "optimizer": {**saved["optimizer"], _COUNTS: counts}, "updaters": updaters}
+    return {**saved, "optimizer": optimizer, "updaters": updaters}
 
 
 def _contexts_of(trainer: Any) -> List[List[Any]]:

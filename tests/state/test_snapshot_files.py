@@ -25,24 +25,29 @@ def test_a_file_carries_a_training_over_to_another_process_objects(optimizer, pa
     np.testing.assert_array_equal(work(other, other_trainer, 3, 6), expected)
 
 
-def three_alike(*names):
+SGD = ("sgd", {"momentum": 0.9, "learning_rate": 0.1})
+GATHERING = ("lbsgd", {"momentum": 0.9, "learning_rate": 0.1, "batch_scale": 2})  # adds up two gradients an update
+
+
+def three_alike(*names, optimizer=SGD):
     """Layers of one shape, with momentum: only their place in the net tells them apart."""
     net = gluon.nn.HybridSequential()
     net.add(*[gluon.nn.Dense(4, in_units=4, prefix=f"{name}_") for name in names])
     net.initialize(init.Xavier())
-    return net, gluon.Trainer(net.collect_params(), "sgd", {"momentum": 0.9, "learning_rate": 0.1})
+    return net, gluon.Trainer(net.collect_params(), optimizer[0], dict(optimizer[1]))
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_states_follow_the_layers_whatever_these_are_called(in_memory, tmp_path):
+@pytest.mark.parametrize("optimizer", [SGD, GATHERING], ids=["sgd", "lbsgd"])
+def test_states_follow_the_layers_whatever_these_are_called(optimizer, in_memory, tmp_path):
     """A trainer numbers its parameters in the order of their names, dense10 before dense9: the same net, made later in
     another process, has other numbers for the same layers."""
-    net, trainer = three_alike("dense9", "dense10", "dense11")
+    net, trainer = three_alike("dense9", "dense10", "dense11", optimizer=optimizer)
     work(net, trainer, 0, 3)
     save(tmp_path / "s.npz", net, trainer)
     kept = capture(net, trainer)
     expected = work(net, trainer, 3, 6)
-    other, other_trainer = three_alike("dense0", "dense1", "dense2")
+    other, other_trainer = three_alike("dense0", "dense1", "dense2", optimizer=optimizer)
     if in_memory:
         restore(kept, other, other_trainer)
     else:

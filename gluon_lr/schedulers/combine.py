@@ -33,7 +33,7 @@ class WarmupScheduler(Scheduler):
             begin_lr > 0).
 
     Raises:
-        UsageError: the mode is unknown, the length negative, or an exponential begins at 0.
+        UsageError: the mode is unknown, the length negative, or an exponential begins at 0 or leads there.
 
     Source: Goyal et al. (2017) for linear and constant.
 
@@ -56,6 +56,10 @@ class WarmupScheduler(Scheduler):
             f"WarmupScheduler: begin_lr is {self.begin_lr}: expected more than 0 where mode is exponential",
         )
         self.__dict__["_target"] = self.schedule(0)
+        require(
+            self.mode != "exponential" or self._target > 0,
+            "WarmupScheduler: the schedule begins at 0: an exponential cannot lead there; use another mode",
+        )
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0

@@ -265,6 +265,10 @@ def test_whole_numbers_stay_whole():
             "WarmupScheduler: begin_lr is 0.0: expected more than 0 where mode is exponential",
         ),
         (
+            lambda: s.WarmupScheduler(s.LinearScheduler(9, 0.0, 1.0), 5, 0.1, "exponential"),
+            "WarmupScheduler: the schedule begins at 0: an exponential cannot lead there; use another mode",
+        ),
+        (
             lambda: s.ChainScheduler([1.0, 0.5, 0.2], [3]),
             "ChainScheduler: lengths is [3] (list): expected 2 of them, one for each schedule but the last",
         ),

@@ -63,7 +63,7 @@ lab: $(VENV)/dev.ready
 
 # make evidence    everything that chapter_runs/ holds: see chapter_runs/README.md for the hours
 evidence: $(VENV)/dev.ready
-	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --seeds 0-7
+	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --seeds 0-19
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-update --only multi-factor --seeds 0-19
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-epoch --seeds 0-19
 	$(BIN)/python -m gluon_lr chapter --out chapter_runs/chapter --reading per-epoch-ramped --only cosine-warmup --seeds 0-19

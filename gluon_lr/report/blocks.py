@@ -43,7 +43,8 @@ def update_blocks(path: Path, contents: Mapping[str, str]) -> None:
     text = path.read_text(encoding="utf-8")
     for name in present(text, list(contents)):
         text = with_block(text, name, contents[name])
-    write_text(path, text)
+    windows = b"\r\n" in path.read_bytes()  # its line ends stay as they are
+    write_text(path, text.replace("\n", "\r\n") if windows else text)
 
 
 def present(text: str, names: Sequence[str]) -> List[str]:

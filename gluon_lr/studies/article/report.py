@@ -24,6 +24,8 @@ NOTES = (
     "hundredth of that near epoch 42.",
     "The trap: a decay of 0.01 applied per update takes 0.1 to 0.1/(1 + 0.01·313) = 0.0242 within the first epoch of "
     "313 updates (0.0286 at the article's 250), where per epoch it is still 0.099 after it.",
+    "Roughness and each claim's δ are defined on the page docs/results/article.md. A claim of no gain is also refuted "
+    "if the gain is clearly above 0, however small.",
     BANDS,
 )
 

@@ -116,8 +116,8 @@ def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
 
     A run has collapsed if its training loss is not finite; or if its last test accuracy is no better than guessing by
     as much again (by a tenth where that is less) *and* its training loss fell by less than half a percent over the
-    second half of its epochs (if it has two or more), or lies above the first batch's. A slow run is still learning: it
-    finished. Without an accuracy the loss alone decides.
+    second half of its epochs (if it has two or more), or lies above the first batch's or by half a percent above its
+    least. A slow run is still learning: it finished. Without an accuracy the loss alone decides.
 
     Example:
         >>> stuck, slow = [2.31, 2.303, 2.303, 2.303], [2.8, 2.7, 2.6, 2.5]
@@ -129,5 +129,5 @@ def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
         return "collapsed"
     guessing = accuracy <= 1 / classes + min(1 / classes, 0.1)
     before = 0.995 * losses[len(losses) // 2 - 1] if len(losses) > 1 else math.inf
-    learning = losses[-1] < min(before, history["first_loss"][0])
+    learning = losses[-1] < min(before, history["first_loss"][0]) and losses[-1] <= 1.005 * min(losses)
     return "collapsed" if guessing and not learning else "finished"

@@ -26,6 +26,7 @@ NOTES = (
     "313 updates (0.0286 at the article's 250), where per epoch it is still 0.099 after it.",
     "Roughness and each claim's δ are defined on the page docs/results/article.md. A claim of no gain is also refuted "
     "if the gain is clearly above 0, however small.",
+    "Linear decay's validation loss is least near epoch 16. Its claim asks only whether it still rises after epoch 40.",
     BANDS,
 )
 

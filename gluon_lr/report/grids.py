@@ -38,7 +38,7 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
                 ax.plot([rate], [0.03], "x", color=style["color"], ms=6, transform=ax.get_xaxis_transform())
                 some_collapsed = True
     if some_collapsed:
-        ax.plot([], [], "x", color="0.4", ms=6, label="some collapsed\n(not in the mean)")
+        ax.plot([], [], "x", color="0.4", ms=6, label="collapsed, whatever\ntheir accuracy\n(not in the mean)")
     ax.set_xscale("log")
     # Within two decades powers of ten say too little.
     plain_ticks(ax.xaxis, tried if tried and tried[-1] < 100 * tried[0] else None)

@@ -111,8 +111,8 @@ def compare(
 
     Returns:
         Records, tables and figures, and how many runs were read and how many trained. With validation data a training
-        counts at the epoch that is best on them, else at the one that is best on test data, which flatters every
-        schedule alike.
+        counts at the epoch that is best on them, else at the one that is best on test data, which flatters all
+        schedules, unsteady trainings most.
 
     Raises:
         UsageError: no schedules, seeds or rates; a schedule that is no function of the rate; data of another form; or

@@ -19,7 +19,8 @@ NOTES = (
     "LeNet on all of Fashion-MNIST, batch 256, plain SGD, 6 epochs; the third exercise: GluonCV's ResNet-20 with "
     "momentum 0.9 and weight decay 1e-4 on 6,400 images of CIFAR-10, batch 128, 4 epochs, the first 5,000 test images.",
     "The same seed means the same initialization and order of batches for every schedule. A training counts at its "
-    "best epoch by test accuracy, which flatters every schedule alike; collapsed trainings count as they are.",
+    "best epoch by test accuracy, which flatters all schedules, unsteady trainings most; collapsed trainings count as "
+    "they are.",
     "The exponents' schedule is MXNet's PolyScheduler. After a warmup the cosine is shortened, so that all trainings "
     "are equally long.",
     BANDS,

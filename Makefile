@@ -59,7 +59,7 @@ notebooks: $(VENV)/dev.ready
 
 # make lab    open the notebooks in JupyterLab
 lab: $(VENV)/dev.ready
-	$(BIN)/python -m jupyterlab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+	$(BIN)/python -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 # make evidence    everything that chapter_runs/ holds: see chapter_runs/README.md for the hours
 evidence: $(VENV)/dev.ready

@@ -23,17 +23,30 @@ def contexts_of(net: Any, ctx: Any) -> List[mx.Context]:
     """The contexts to work on, ``ctx`` or where the net is, or the CPU.
 
     Raises:
-        UsageError: the net is on others.
+        UsageError: one of ``ctx`` is no context, or the net is on others.
     """
     own: List[mx.Context] = []
     for parameter in net.collect_params().values():
         if is_initialized(parameter) or is_deferred(parameter):
             own = list(parameter.list_ctx())
             break
-    wanted = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else own or [mx.cpu()]
+    wanted = own or [mx.cpu()] if ctx is None else as_contexts(ctx)
     if own and set(own) != set(wanted):
         raise UsageError(f"the net is on {own}, but ctx is {wanted}: give the net's own contexts")
     return wanted
+
+
+def as_contexts(ctx: Any) -> List[mx.Context]:
+    """A context, or several, as a list.
+
+    Raises:
+        UsageError: one of them is something else.
+    """
+    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+    for one in contexts:
+        if not isinstance(one, mx.Context):
+            raise UsageError(f"ctx is {one!r}: expected a context, such as mx.cpu() or mx.gpu(0), or a list of them")
+    return contexts
 
 
 def require_trainable(net: Any) -> None:

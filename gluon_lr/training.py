@@ -13,7 +13,7 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from .arguments import whole_number
-from .checks import contexts_of, named_batch, require_trainable
+from .checks import as_contexts, contexts_of, named_batch, require_trainable
 from .data.forms import Unpack, shards, unpack_pair, unpacked
 from .denormals import denormals_as_zero
 from .errors import UsageError
@@ -136,7 +136,7 @@ def evaluate(
     Raises:
         UsageError: there are no batches, the net cannot take one, or a label is no class of the net's.
     """
-    contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx] if ctx is not None else contexts_of(net, None)
+    contexts = contexts_of(net, None) if ctx is None else as_contexts(ctx)
     metrics, count = Metrics(loss, batch_metric), 0
     with autograd.pause():
         for batch in _passes(batches):
@@ -237,6 +237,11 @@ def train(
     parameters = list(parameters_of(net, trainer, (loss,)).values())
     updates = trainer.optimizer.num_update if history is None else sum(history.updates)
     history = History() if history is None else history
+    if len(history) and bool(history.valid_loss) != (valid_iter is not None):
+        raise UsageError(
+            f"valid_iter is {'missing' if history.valid_loss else 'new'}: expected validation data in all epochs of a "
+            "history or in none, or its lists would not be of the same epochs"
+        )
     with denormals_as_zero(contexts), _gradients_added(parameters, at_once) as adding:
         for epoch in range(len(history), num_epochs):
             if history.train_loss and not math.isfinite(history.train_loss[-1]):

@@ -100,13 +100,13 @@ class ArrayBatches:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
-        order = self.order(self.epoch)
+        order, size = self.order(self.epoch), self.batch_size  # this epoch's, whatever is asked of us meanwhile
         self.epoch += 1
-        starts = range(0, len(order), self.batch_size)
-        several = max(1, _AT_ONCE // (self.batch_size * max(1, self.images[0].size)))
+        starts = range(0, len(order), size)
+        several = max(1, _AT_ONCE // (size * max(1, self.images[0].size)))
         for i in range(0, len(starts), several):
             # Made in one go while they are in the processor's caches, which an update empties.
-            yield from [self.take(order[start : start + self.batch_size]) for start in starts[i : i + several]]
+            yield from [self.take(order[start : start + size]) for start in starts[i : i + several]]
 
     def take(self, chosen: np.ndarray) -> Tuple[Any, Any]:
         """The batch of the images with these indices, as arrays of the user's mode."""

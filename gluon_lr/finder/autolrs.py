@@ -10,9 +10,11 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import mxnet as mx
 import numpy as np
 
 from ..arguments import MOST_SEED, real_number, whole_number
+from ..checks import contexts_of
 from ..errors import UsageError
 from .learner import Learner
 from .trials import losses_at, training_undone
@@ -173,7 +175,7 @@ class AutoLRS:
         longest_stage = whole_number("longest_stage", longest_stage, least=1)
         trials = whole_number("trials", trials, least=1)
         self.net, self.batches, self.loss = net, batches, loss
-        self._contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
+        self._contexts = contexts_of(net, ctx)
         self.low, self.high, self.trials, self.seed, self.validate = low, high, trials, seed, validate
         self.first_stage, self.longest_stage, self.log_path = first_stage, longest_stage, log_path
         self.candidates: List[Candidate] = []
@@ -199,6 +201,11 @@ class AutoLRS:
             rate = _propose(self.low, self.high, [(c.rate, c.forecast) for c in tried], draw)
             tried.append(self._try(trainer, rate, stage, trial, length))
         best = min(tried, key=lambda candidate: candidate.forecast)
+        if best.forecast == math.inf:
+            log.warning(
+                "AutoLRS: all %d trials of stage %d diverged, down to a rate of %g. The stage is trained at that rate; "
+                "give a lower low if the net itself is sound", len(tried), stage, best.rate
+            )  # fmt: skip
         trainer.set_learning_rate(best.rate)
         self.candidates.extend(tried)
         self.rates.append(best.rate)
@@ -211,6 +218,8 @@ class AutoLRS:
         self.batches.epoch = 1000 * (1 + stage)  # every trial of a stage sees the same batches
         learner = Learner(self.net, self.batches, self._contexts, self.loss, trainer)
         with training_undone(learner):
+            # Every trial draws the same dropout, in a resumed training too.
+            mx.random.seed(int(np.random.SeedSequence((self.seed, stage)).generate_state(1)[0] >> 1))
             rates = itertools.repeat(rate, max(1, length // 10))
             losses, exploded = losses_at(learner, rates, lambda loss: not math.isfinite(loss))
             learner.close()

@@ -226,6 +226,8 @@ def _stopping_rules(stopping: Any, smoothing: float, repeats: int) -> List[Calla
     """
     if stopping is None:
         return [LRFinderStoppingCriteria(smoothing) for _ in range(repeats)]
+    if type(stopping) is LRFinderStoppingCriteria:
+        return [LRFinderStoppingCriteria(stopping.smoothing, stopping.min_iter) for _ in range(repeats)]
     if repeats == 1:
         return [stopping]
     try:

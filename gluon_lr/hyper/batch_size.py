@@ -69,7 +69,7 @@ def grow_batch_instead(schedule: Any, batch_size: int, largest: int) -> Tuple[Sc
 
 
 class ScheduledBatches(ArrayBatches):
-    """Mini-batches whose size follows a schedule of epochs.
+    """Mini-batches whose size follows a schedule of epochs; ``len`` counts those of the epoch that begins next.
 
     Args:
         sizes: a scheduler of whole numbers of at least 1, its t the epoch.
@@ -96,8 +96,7 @@ class ScheduledBatches(ArrayBatches):
         return size
 
     def __len__(self) -> int:
-        self.batch_size = self._size(self.epoch)
-        return super().__len__()
+        return -(-len(self.images) // self._size(self.epoch))
 
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
         self.batch_size = self._size(self.epoch)

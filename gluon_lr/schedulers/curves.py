@@ -34,6 +34,19 @@ def past_rounding(t: float) -> float:
     return t * (1 + 4 * sys.float_info.epsilon)
 
 
+def power(factor: float, exponent: float) -> float:
+    """factor^exponent, infinite beyond all numbers: a rate that grows so far may be held by a ClipScheduler.
+
+    Example:
+        >>> power(2, 10), power(2, 10_000)
+        (1024.0, inf)
+    """
+    try:
+        return float(factor) ** exponent
+    except OverflowError:
+        return math.inf
+
+
 def linear(a: float, b: float, u: float) -> float:
     """a + (b − a)·u."""
     return a + (b - a) * u

@@ -8,7 +8,7 @@ from typing import Optional
 
 from .arguments import choice, flag, number, require
 from .base import Scheduler
-from .curves import CURVES, cosine, linear, past_rounding, progress, whole
+from .curves import CURVES, cosine, linear, past_rounding, power, progress, whole
 
 
 @dataclass(unsafe_hash=True)
@@ -133,7 +133,7 @@ class OneCycleMomentumScheduler(Scheduler):
         rise, three_phase, curve: those of the :class:`OneCycleScheduler` beside it.
 
     Raises:
-        UsageError: as there; or a momentum is not between 0 and 1.
+        UsageError: as there; or a momentum is not between 0 and 1, or ``low`` is above ``high``.
 
     Example:
         >>> OneCycleMomentumScheduler(4, rise=0.5, curve="linear").values(5).round(3).tolist()
@@ -150,6 +150,7 @@ class OneCycleMomentumScheduler(Scheduler):
     def __post_init__(self) -> None:
         _check_cycle(self)
         number(self, "high", "low", least=0, most=1)
+        require(self.low <= self.high, f"high is {self.high} and low {self.low}: expected low <= high")
 
     def __call__(self, num_update: float) -> float:
         return _one_cycle(self, num_update, self.high, self.low, self.high)
@@ -227,8 +228,9 @@ class CyclicScheduler(Scheduler):
         if self.mode == "triangular2":
             s *= 0.5**cycle
         elif self.mode == "exp_range":
-            s *= self.decay**t
-        return self.base_lr + (self.max_lr - self.base_lr) * s
+            s = s and s * power(self.decay, t)
+        height = self.max_lr - self.base_lr
+        return self.base_lr + (height and height * s)
 
 
 @dataclass(unsafe_hash=True)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 
 from .arguments import named, number, rate_of, require
 from .base import Scheduler
-from .curves import cosine, linear, progress
+from .curves import cosine, linear, power, progress
 from .purity import refuse_unsteady
 
 
@@ -63,10 +63,7 @@ class ExponentialScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         t = num_update if num_update > 0 else 0
-        try:
-            return max(self.final_lr, self.base_lr * self.factor**t)
-        except OverflowError:  # a rate that grows beyond all numbers, which a ClipScheduler may hold
-            return math.inf
+        return max(self.final_lr, self.base_lr and self.base_lr * power(self.factor, t))
 
 
 @dataclass(unsafe_hash=True)
@@ -352,4 +349,4 @@ class FactorScheduler(Scheduler):
 
     def __call__(self, num_update: float) -> float:
         exponent = num_update + 1 if num_update > 0 else 1
-        return max(self.stop_factor_lr, self.base_lr * self.factor**exponent)
+        return max(self.stop_factor_lr, self.base_lr and self.base_lr * power(self.factor, exponent))

@@ -239,13 +239,13 @@ def refuse_unsteady(function: Any) -> None:
         UsageError: naming it.
     """
     for one in reachable(function):
+        kind = type(one).__name__
+        if getattr(type(one), "live", None) is True:
+            raise UsageError(
+                f"the function uses a {kind}, which watches the training: put it outermost, as in "
+                f"{kind}(FunctionScheduler(...))"
+            )
         if isinstance(one, LRScheduler) and not is_leaf(one):
-            kind = type(one).__name__
-            if getattr(type(one), "live", None) is True:
-                raise UsageError(
-                    f"the function uses a {kind}, which watches the training: put it outermost, as in "
-                    f"{kind}(FunctionScheduler(...))"
-                )
             raise UsageError(
                 f"the function uses MXNet's {kind}, which changes when it is called: make it pure first, with "
                 f"gluon_lr.schedulers.pure(scheduler)"

@@ -8,7 +8,7 @@ from typing import Sequence
 
 from .arguments import ascending, number, numbers_of, require
 from .base import Scheduler
-from .curves import past_rounding, whole
+from .curves import past_rounding, power, whole
 
 
 @dataclass(unsafe_hash=True)
@@ -37,7 +37,8 @@ class StepScheduler(Scheduler):
         number(self, "factor", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
-        return self.base_lr * self.factor ** (whole(num_update, self.step) if num_update > 0 else 0)
+        drops = whole(num_update, self.step) if num_update > 0 else 0
+        return self.base_lr and self.base_lr * power(self.factor, drops)
 
 
 @dataclass(unsafe_hash=True)
@@ -67,7 +68,7 @@ class MultiStepScheduler(Scheduler):
         number(self, "factor", "base_lr", least=0)
 
     def __call__(self, num_update: float) -> float:
-        return self.base_lr * self.factor ** bisect_right(self.steps, past_rounding(num_update))
+        return self.base_lr and self.base_lr * power(self.factor, bisect_right(self.steps, past_rounding(num_update)))
 
     @property
     def length(self) -> float:

@@ -10,7 +10,7 @@ from mxnet import autograd, gluon, lr_scheduler
 from small import drawn, everything, net_with_batchnorm, updates
 
 from gluon_lr.errors import UsageError
-from gluon_lr.finder import RULES, Learner, LRFinder
+from gluon_lr.finder import RULES, Learner, LRFinder, LRFinderStoppingCriteria
 from gluon_lr.finder.rules import momentum_of
 from gluon_lr.optimizers import AdamW
 from gluon_lr.schedulers import CosineScheduler
@@ -268,6 +268,15 @@ def test_repeats_are_combined_over_other_batches():
     for a, b in zip(before[0], everything(net, learner.trainer)[0]):
         np.testing.assert_array_equal(a, b)
     assert "3 repeats" in repr(found)
+
+
+def test_a_stopping_rule_begins_anew_with_each_search():
+    net = net_with_batchnorm()
+    finder = LRFinder(Learner(net, drawn(), mx.cpu()))
+    stopping = LRFinderStoppingCriteria(smoothing=0.1, min_iter=5)
+    ends = {len(finder.find(1e-4, 1.4, stopping=stopping, progress=False)) for _ in range(3)}
+    assert min(ends) > 5
+    assert (stopping.running_mean, stopping.reason) == (None, None)
 
 
 def test_generators_and_the_loaders_epoch_are_put_back():

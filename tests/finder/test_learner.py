@@ -12,7 +12,8 @@ from small import drawn, everything, net_with_batchnorm
 from gluon_lr.data import ArrayBatches, ContinuousBatchSampler
 from gluon_lr.data.batches import normalize_cifar10
 from gluon_lr.errors import UsageError
-from gluon_lr.finder import Learner, LRFinder
+from gluon_lr.finder import AutoLRS, Learner, LRFinder
+from gluon_lr.training import evaluate
 
 
 def test_the_tutorials_words_work_on_a_deferred_net(front_end):
@@ -244,3 +245,16 @@ def test_what_is_not_said_is_the_nets_own_or_the_tutorials():
     bare = gluon.nn.Dense(3)
     assert Learner(bare, drawn()).trainer.learning_rate == 0.001
     assert bare.weight.list_ctx() == [mx.cpu()]
+
+
+@pytest.mark.parametrize("wrong", ["cpu", gluon.loss.L2Loss(), [mx.cpu(), None]], ids=["name", "loss", "none"])
+def test_what_is_no_context_is_named_and_the_net_can_still_be_used(wrong):
+    net = gluon.nn.Dense(2)
+    batches = [(mx.nd.ones((4, 3)), mx.nd.zeros((4,)))]
+    with pytest.raises(UsageError, match=r"ctx is .*: expected a context, such as mx\.cpu\(\)"):
+        Learner(net, batches, wrong)
+    assert Learner(net, batches, mx.cpu()).iteration() > 0
+    with pytest.raises(UsageError, match="expected a context"):
+        evaluate(net, batches, gluon.loss.SoftmaxCrossEntropyLoss(), wrong)
+    with pytest.raises(UsageError, match="expected a context"):
+        AutoLRS(net, batches, gluon.loss.SoftmaxCrossEntropyLoss(), wrong)

@@ -241,6 +241,8 @@ def test_where_every_trial_explodes_there_is_no_rate():
         (T, {"seed": -1}, "seed is -1"),
         (T, {"schedule": CosineScheduler(T, 0.1)}, "expected a function of a rate and a number of updates"),
         (T, {"schedule": "cosine"}, "expected a function of a rate"),
+        (T, {"schedule": CosineScheduler}, "expected a function of a rate and a number of updates"),
+        (T, {"schedule": lambda lr, n: CosineScheduler(lr, n)}, "no rate above 0 for a rate of 0.1 over 320 updates"),
         (T, {"schedule": lambda lr: lr}, "schedule does not give a scheduler"),
         (T, {"schedule": lambda lr, n: "cosine"}, "is no schedule: expected a scheduler"),
         (T, {"validation": 3}, "validation is int: expected a function of the net that gives a loss, or batches"),

@@ -195,3 +195,30 @@ def test_a_validation_that_is_no_number_counts_as_lost_and_one_of_another_type_i
 def test_a_search_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         search(bowl("sgd")[0], **wrong)
+
+
+def test_a_search_draws_the_same_dropout_whatever_was_drawn_before():
+    found = []
+    for drawn_before in (1, 2):
+        mx.random.seed(0)
+        net = gluon.nn.Sequential()
+        net.add(gluon.nn.Dense(8, in_units=4), gluon.nn.Dropout(0.5), gluon.nn.Dense(3, in_units=8))
+        net.initialize(mx.init.Xavier())
+        trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+        images = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
+        batches = ArrayBatches(images, np.arange(16) % 3, 4, transform=lambda x: x)
+        search = AutoLRS(
+            net, batches, gluon.loss.SoftmaxCrossEntropyLoss(), None, first_stage=40, longest_stage=40, trials=3
+        )
+        mx.random.seed(drawn_before)
+        search.apply(trainer, 1)
+        found.append([candidate.losses for candidate in search.candidates])
+    assert found[0] == found[1]
+
+
+def test_that_every_trial_diverged_is_said(caplog):
+    net, trainer = bowl("sgd", learning_rate=1.0)
+    found = search(net, low=1e25, high=1e30, first_stage=100, longest_stage=100, trials=3)
+    found.apply(trainer, 1)
+    assert "all 3 trials of stage 0 diverged, down to a rate of 1e+25" in caplog.text
+    assert found.rates == [min(candidate.rate for candidate in found.candidates)]

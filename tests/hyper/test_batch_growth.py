@@ -79,3 +79,19 @@ def test_a_schedule_that_rises_first_has_batches_of_one_at_least_and_one_from_ze
     assert (rates.values(6) > 0).all()
     with pytest.raises(UsageError, match="begins at 0"):
         grow_batch_instead(s.WarmupScheduler(s.StepScheduler(2, 0.5, 1.0), 2), 64, 256)
+
+
+def test_an_epoch_serves_every_example_once_whatever_is_asked_meanwhile():
+    images = np.zeros((6000, 784), np.uint8)  # more than is made in one go
+    for sizes in ([256, 512], [512, 256]):
+        batches = ScheduledBatches(images, np.arange(6000), s.PiecewiseConstantScheduler([1], sizes))
+        served = []
+        for _, y in batches:
+            served += y.asnumpy().tolist()
+            assert len(batches) == -(-6000 // sizes[1]), "of the epoch that begins next"
+        assert served == list(range(6000))
+    batches = ScheduledBatches(images, np.arange(6000), s.PiecewiseConstantScheduler([1], [256, 512]))
+    first = iter(batches)
+    served = next(first)[1].asnumpy().tolist()
+    assert sum(len(y) for _, y in batches) == 6000
+    assert served + [label for _, y in first for label in y.asnumpy().tolist()] == list(range(6000))

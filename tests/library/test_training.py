@@ -219,6 +219,18 @@ def test_a_history_is_gone_on_with(fashion):
     assert seen == [2, 3]
 
 
+@pytest.mark.parametrize("first", ["with", "without"])
+def test_validation_does_not_begin_or_end_within_a_history(fashion, first):
+    net, loss, trainer = made(mlp((8,)))
+    batches = loaders(fashion)
+    before, after = (batches[1], None) if first == "with" else (None, batches[1])
+    history = train(net, *batches, 1, loss, trainer, CPU, valid_iter=before)
+    with pytest.raises(UsageError, match="valid_iter is " + ("missing" if first == "with" else "new")):
+        train(net, *batches, 2, loss, trainer, CPU, history=history, valid_iter=after)
+    train(net, *batches, 2, loss, trainer, CPU, history=history, valid_iter=before)
+    assert len(history.valid_loss) == (2 if first == "with" else 0)
+
+
 def test_a_training_that_explodes_ends_there(fashion):
     net, loss, trainer = made(mlp((8,)), learning_rate=1e30)
     history = train(net, *loaders(fashion), 5, loss, trainer, CPU)

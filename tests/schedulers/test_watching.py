@@ -250,3 +250,12 @@ def test_a_live_one_is_kept_where_it_can_be_followed():
     assert pure_or_live(mine) is mine
     assert pure_or_live(0.5) == s.ConstantScheduler(0.5)
     assert isinstance(pure_or_live(factor()), s.ForeignScheduler)
+
+
+def test_a_live_object_inside_a_function_is_refused_whatever_its_class():
+    live = Live()
+    for make in (s.FunctionScheduler, lambda function: s.ScaleScheduler(function, 2)):
+        with pytest.raises(UsageError, match="watches the training"):
+            make(lambda t: live(t))
+    with pytest.raises(UsageError, match="watches the training"):
+        s.FunctionScheduler(live)

@@ -47,6 +47,8 @@ def ranking_words(records: Sequence[Record], by: Score = ACCURACY) -> str:
             alike.setdefault(by.sign * _mean(values), []).append(name)
     ranked = ", ".join(" = ".join(alike[mean]) for mean in sorted(alike, reverse=True))
     tests = compare_schedules(records, by)
+    if not tests:
+        return f"means, the best first: {ranked}"
     told_apart = [_beats(test, by) for test in tests if test.p_corrected < 0.05]
     pairs = "1 pair is" if len(tests) == 1 else f"{len(tests)} pairs is"
     resolved = "; ".join(told_apart) or f"none of {pairs} resolved"

@@ -181,7 +181,11 @@ def read_member(archive: tarfile.TarFile, name: str, limit: int) -> bytes:
 
 def _copy_of_the_system(dataset: Dataset, scratch: Path) -> None:
     for file in dataset.files:
-        shutil.copyfile(dataset.system / file.name, scratch / file.name)
+        try:
+            content = (dataset.system / file.name).read_bytes()
+        except OSError as error:
+            raise DataError(f"{dataset.system / file.name}: {error.strerror}") from error
+        (scratch / file.name).write_bytes(content)
 
 
 def _fashion_mnist_from_publisher(scratch: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import random
 import traceback
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from .. import state
 from ..errors import OutputError, RecordError
@@ -26,6 +27,21 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     mx.random.seed(seed)
+
+
+def _generators() -> List[Any]:
+    """Where Python's and NumPy's generators are, which loaders draw from, as plain values."""
+    import numpy as np
+
+    name, keys, *rest = np.random.get_state()
+    return [random.getstate(), [name, keys.tolist(), *rest]]
+
+
+def _set_generators(python: Any, numpy: Any) -> None:
+    import numpy as np
+
+    random.setstate((python[0], tuple(python[1]), python[2]))
+    np.random.set_state(tuple(numpy))
 
 
 def execute(
@@ -99,7 +115,7 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
             call(history)
         if not writes:
             return
-        notes = {"spec": spec.as_dict(), "history": history.as_dict()}
+        notes = {"spec": spec.as_dict(), "history": history.as_dict(), "generators": _generators()}
         state.save(checkpoint, run.net, run.trainer, notes, also=(run.loss,))
         record("running")
 
@@ -110,6 +126,8 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
             if notes["spec"] != spec.as_dict():
                 raise RecordError(f"{checkpoint}: was made with other settings")
             history = History(**notes["history"])
+            if "generators" in notes:  # a checkpoint of an earlier version has none
+                _set_generators(*notes["generators"])
             log.info("%s goes on after epoch %d", spec.key, len(history))
         except RecordError as error:
             log.warning("%s. %s starts over", error, spec.key)
@@ -133,7 +151,10 @@ def _train(spec: RunSpec, build: Build, store: Store, ctx: str, data_dir: Option
         batch_metric=run.batch_metric,
         on_epoch=keep,
     )
-    complete = record(outcome(history.as_dict(), run.classes))
+    seen = history.as_dict()
+    if run.batch_metric is not None:  # no accuracy, whose chance level we would know
+        seen["test_acc"] = [math.nan] * len(history)
+    complete = record(outcome(seen, run.classes))
     if writes:
         with contextlib.suppress(FileNotFoundError):
             checkpoint.unlink()

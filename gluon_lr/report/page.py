@@ -99,11 +99,18 @@ def made_by(records: Sequence[Record]) -> List[str]:
     return [f"Made by several versions of gluon_lr: {listed}. Each record names its own."]
 
 
+def _threads(record: Record) -> str:
+    threads = record.environment["threads"]
+    return "MXNet's default of threads" if threads is None else "1 thread" if threads == 1 else f"{threads} threads"
+
+
 def environments(records: Sequence[Record]) -> List[str]:
     """One line a distinct machine and set of versions that the records were made with."""
     lines = {
-        "{processor}, {cores} cores, {threads} thread a run, {context}, Python {python}, MXNet {mxnet}, "
-        "NumPy {numpy}, gluon_lr {gluon_lr}".format(**{**record.environment, "gluon_lr": record.made_by})
+        "{processor}, {cores} cores, {threads} a run, {context}, Python {python}, MXNet {mxnet}, "
+        "NumPy {numpy}, gluon_lr {gluon_lr}".format(
+            **{**record.environment, "threads": _threads(record), "gluon_lr": record.made_by}
+        )
         for record in records
         if record.environment
     }

@@ -88,14 +88,15 @@ def arms_table(records: Sequence[Record], caption: str) -> Table:
     """A line an arm: its last figures over seeds."""
     rows = []
     for run, group in by_run(records).items():
-        good = [r for r in group if r.status == "finished"]
+        whole = [r for r in group if r.complete]
+        good = [r for r in whole if r.status == "finished"]
         rows.append(
             [
                 run,
                 *(spread([r.last(q) for r in good]) for q in ("train_loss", "test_loss", "test_acc")),
-                f"{np.mean([sum(r.history.get('updates', [])) for r in group]):.0f}",
-                f"{sum(r.seconds for r in group) / len(group):.0f}",
-                str(sum(r.complete for r in group)),
+                f"{np.mean([sum(r.history.get('updates', [])) for r in whole]):.0f}" if whole else "–",
+                f"{np.mean([r.seconds for r in whole]):.0f}" if whole else "–",
+                str(len(whole)),
                 str(sum(r.status == "collapsed" for r in group)),
                 str(sum(r.status == "failed" for r in group)),
             ]

@@ -50,7 +50,8 @@ def verdict_words(verdicts: Sequence[Verdict], of: str = "") -> str:
             what = {"no difference": "shows no difference that would matter"}.get(kind, f"is {kind}")
             what = what if len(claims) == 1 else what.replace("shows", "show").replace("is ", "are ", 1)
             found.append(f"{len(claims)} {what}: {'; '.join(claims)}")
-    return f"Of {len(judged)} claims{of} {'. '.join(found)}." if found else ""
+    counted = "1 claim" if len(judged) == 1 else f"{len(judged)} claims"
+    return f"Of {counted}{of} {'. '.join(found)}." if found else ""
 
 
 def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:

@@ -8,7 +8,7 @@ import os
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Any, ContextManager, List, Optional, Sequence
 
 from ..data.fetch import obtain
 from ..errors import RecordError, UsageError
@@ -67,8 +67,7 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
         tracking = _tracking(options, specs, folder)
         if tracking is not None:
             print(f"MLflow: {tracking.uri}", flush=True)
-        with tracking or contextlib.nullcontext():
-            records = _train(study, options, specs)
+        records = _train(study, options, specs, tracking or contextlib.nullcontext())
         if options.kvstore and not records:
             return 0  # another worker of the same training reports it
     done = [spec for spec in specs if before.get(spec.key)]
@@ -97,8 +96,12 @@ def _is_complete(store: Store, spec: RunSpec) -> bool:
     return False
 
 
-def _train(study: Study, options: Options, specs: Sequence[RunSpec]) -> List[Record]:
-    """The runs, over processes, a cluster, or the processes of one training."""
+def _train(study: Study, options: Options, specs: Sequence[RunSpec], tracking: ContextManager[Any]) -> List[Record]:
+    """The runs, over processes, a cluster, or the processes of one training.
+
+    They are followed by ``tracking`` from when they begin: a run that is to be made again still has its old record
+    before.
+    """
     before = study.before or (lambda options: None)
     if options.kvstore is not None:
         if len(specs) != 1:
@@ -108,19 +111,23 @@ def _train(study: Study, options: Options, specs: Sequence[RunSpec]) -> List[Rec
         from ..experiments.distributed import train_together
 
         before(options)
-        record = train_together(specs[0], study.build, options.folder, options.kvstore, options.ctx, options.data_dir)
+        with tracking:
+            record = train_together(
+                specs[0], study.build, options.folder, options.kvstore, options.ctx, options.data_dir
+            )
         return [] if record is None else [record]
     with cluster(options.dask):
         before(options)
-        return sweep(
-            specs,
-            study.build,
-            options.folder,
-            jobs=options.jobs,
-            ctx=options.ctx,
-            data_dir=options.data_dir,
-            fresh=options.fresh,
-        )
+        with tracking:
+            return sweep(
+                specs,
+                study.build,
+                options.folder,
+                jobs=options.jobs,
+                ctx=options.ctx,
+                data_dir=options.data_dir,
+                fresh=options.fresh,
+            )
 
 
 def _tracking(options: Options, specs: Sequence[RunSpec], folder: Path) -> Optional[MlflowTracker]:

@@ -13,6 +13,7 @@ import sys
 import tarfile
 import threading
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,17 @@ def test_a_bad_download_leaves_nothing_and_says_why(server, tmp_path, monkeypatc
     assert "the test's host" in str(caught.value)
     assert str(folder) in str(caught.value)
     assert [p.name for p in folder.iterdir()] == [".fetch.lock"]
+
+
+@pytest.mark.fault
+def test_an_incomplete_copy_of_the_system_is_one_failed_source(server, tmp_path, monkeypatch, caplog):
+    dataset = replace(tiny_dataset(tmp_path), system=tmp_path / "system")
+    (tmp_path / "system").mkdir()
+    monkeypatch.setitem(fetching.SOURCES, "tiny", _from(server))
+    assert fetching.fetch(dataset, tmp_path / "data").edition == "new"
+    server.mode = "error"
+    with pytest.raises(DataError, match=r"the copy in .*: .*a-labels\.gz: No such file"):
+        fetching.fetch(dataset, tmp_path / "other")
 
 
 @pytest.mark.fault

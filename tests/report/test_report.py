@@ -9,7 +9,8 @@ from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.figures import SCHEDULES, draw_training, look, looks
-from gluon_lr.report.page import made_by
+from gluon_lr.report.page import environments, made_by
+from gluon_lr.report.tables import arms_table
 
 
 def test_no_two_schedules_look_alike_in_colour_nor_in_grey():
@@ -56,3 +57,22 @@ def test_a_report_says_where_its_records_are_of_several_versions():
     old, new = replace(old, environment={"python": "3.11"}), replace(new, environment={"gluon_lr": "2.0.0"})
     assert made_by([new, new]) == []
     assert "by several versions of gluon_lr: 1 by 1.0.0, 2 by 2.0.0." in made_by([old, new, new])[0]
+
+
+def test_updates_and_seconds_are_those_of_whole_trainings():
+    spec = RunSpec("test", "a", 0, 2).as_dict()
+    history = {name: [1.0, 1.0] for name in ("train_loss", "test_loss", "test_acc")}
+    whole = Record(spec, "finished", {**history, "updates": [235, 235]}, {}, {}, 10.0)
+    half = Record({**spec, "seed": 1}, "running", {**history, "updates": [235]}, {}, {}, 4.0)
+    failed = Record({**spec, "seed": 2}, "failed", {}, {}, {}, 0.0)
+    row = dict(zip(arms_table([], "").columns, arms_table([whole, half, failed], "").rows[0]))
+    assert (row["updates"], row["seconds a run"], row["seeds"]) == ("470", "10", "1")
+    row = dict(zip(arms_table([], "").columns, arms_table([failed], "").rows[0]))
+    assert (row["updates"], row["seconds a run"], row["seeds"]) == ("–", "–", "0")
+
+
+def test_a_report_says_how_many_threads_a_run_had():
+    about = {"processor": "P", "cores": 2, "context": "cpu(0)", "python": "3", "mxnet": "1", "numpy": "1"}
+    for threads, said in ((1, "1 thread a run"), (4, "4 threads a run"), (None, "MXNet's default of threads a run")):
+        record = Record(RunSpec("test", "a", 0, 2).as_dict(), "finished", {}, {}, {**about, "threads": threads}, 0.0)
+        assert said in environments([record])[0]

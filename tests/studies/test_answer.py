@@ -68,6 +68,22 @@ def test_words_say_where_figures_lie_what_collapsed_and_whose_bits_are_the_same(
     )
 
 
+def test_a_schedule_of_ones_own_is_named_and_the_others_are_compared(others):
+    own = of(others, "cosine")
+    mine = replace(own, spec={**own.spec, "run": "mine", "settings": {**own.spec["settings"], "schedule": "mine:make"}})
+    first, bits = answer_words([own, mine], others)
+    assert "Of your 3 last figures 3 lie within the range" in first
+    assert first.endswith("At another rate, net or schedule than the book's, and not compared: mine.")
+    assert bits == "It equals the committed training of the same seed in every epoch, to the last bit."
+
+
+def test_a_collapse_that_no_committed_training_had_is_not_called_usual(others):
+    lost = replace(of(others, "multi-factor"), status="collapsed")
+    first = answer_words([lost], others)[0]
+    assert "collapsed to guessing, and none of the 20 committed ones did." in first
+    assert "not a mistake" not in first
+
+
 def test_a_training_that_failed_at_once_has_no_curve_and_stops_no_report(others):
     failed = replace(of(others, "constant"), status="failed", history={})
     figure = draw_answer([failed, of(others, "cosine")], others)

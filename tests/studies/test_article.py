@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from gluon_lr.analysis.verdicts import judge
 from gluon_lr.experiments.record import Record
+from gluon_lr.experiments.store import Store
 from gluon_lr.studies.article.claims import DECAYING, claims, stops_by_schedule
 from gluon_lr.studies.article.experiment import RUNS
+from gluon_lr.studies.talk.claims import claims as talk_claims
 
 EPOCHS = 100
 
@@ -64,3 +67,23 @@ def test_a_ranking_holds_where_every_rival_is_beaten():
     for text in ("Exponential beats time-based", "Time-based beats linear", "Time-based beats step",
                  "A decay per update trains worse than the same decay per epoch"):  # fmt: skip
         assert better[text] == "supported", text
+
+
+def test_best_of_all_is_not_judged_where_a_rival_was_not_trained():
+    records = Store(ROOT / "chapter_runs" / "article").records()
+    some = [r for r in records if r.spec["run"] in ("exponential", "linear", "adam", "time-based", "step")]
+    for all_of_them, known in ((records, True), (some, False)):
+        judged = {verdict.claim.text: verdict.test.difference.n > 1 for verdict in judge(claims(all_of_them))}
+        assert judged["Exponential is the smoothest of all"] is known
+        assert judged["Adam over-fits soonest of all"] is known
+        assert judged["Linear over-fits more than exponential"] is True
+    talk = Store(ROOT / "chapter_runs" / "talk").records()
+    few = [r for r in talk if r.spec["settings"]["schedule"] in ("one-cycle", "constant", "cosine")]
+    for all_of_them, known in ((talk, True), (few, False)):
+        judged = {verdict.claim.text: verdict.test.difference.n > 1 for verdict in judge(talk_claims(all_of_them))}
+        for text in (
+            "One-cycle is the best of all",
+            "No schedule is best of all",
+            "One-cycle bears high rates best of all",
+        ):
+            assert judged[text] is known

@@ -225,3 +225,34 @@ def test_a_regression_on_dicts_is_compared_by_its_loss(tmp_path):
         compare(*arguments, unpack=take_first_twice, **options)
     watched = compare(*arguments, unpack=take, batch_metric=close, **{**options, "out": tmp_path / "watched"})
     assert all(0 <= record.last("test_acc") <= 1 for record in watched.records)
+
+
+def distance(output, target):
+    return (output - target).abs()
+
+
+def line(seed):
+    X = np.random.default_rng(seed).normal(size=(48, 3)).astype("float32")
+    y = X.sum(axis=1, keepdims=True)
+    return [(mx.nd.array(X[:40]), mx.nd.array(y[:40]))] * 4, [(mx.nd.array(X[40:]), mx.nd.array(y[40:]))]
+
+
+def test_a_metric_of_ones_own_is_no_accuracy_and_its_direction_is_heeded(tmp_path):
+    options = {"loss": gluon.loss.L2Loss(), "batch_metric": distance, "seeds": [0, 1], "epochs": 8, "progress": False}
+    schedules = {"good": ConstantScheduler, "bad": lambda lr: ConstantScheduler(lr / 1000)}
+    found = compare(
+        lambda: gluon.nn.Dense(1), line, schedules, lrs=[0.3], larger_is_better=False, out=tmp_path, **options
+    )
+    assert {record.status for record in found.records} == {"finished"}, "a small distance is no accuracy of guessing"
+    table = found.table()
+    assert table.rows[0][0] == "good"
+    assert table.rows[0][3].startswith("8.0 of 8"), "the least distance is the best"
+    assert table.columns[2] == "batch_metric on test data there"
+
+
+def test_a_score_on_validation_data_that_are_not_there_is_refused_before_anything_is_trained(tmp_path):
+    from test_comparing import clouds, small_net
+
+    with pytest.raises(UsageError, match="there are no validation data: expected"):
+        compare(small_net, clouds, {"c": ConstantScheduler}, metric="valid_loss", out=tmp_path / "none", progress=False)
+    assert not (tmp_path / "none").exists()

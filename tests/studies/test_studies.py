@@ -4,11 +4,14 @@ import itertools
 import json
 import math
 import runpy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import ROOT, run_module
+from small_runs import build, specs
 
+from gluon_lr.analysis.comparisons import ranking_words
 from gluon_lr.data import ArrayBatches
 from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.run import execute
@@ -19,6 +22,11 @@ from gluon_lr.report.tables import arms_table, paired_table, results_csv
 from gluon_lr.studies.article import experiment as article
 from gluon_lr.studies.beyond import experiment as beyond
 from gluon_lr.studies.beyond.experiment import COUNTERPARTS
+from gluon_lr.studies.beyond.report import found_words
+from gluon_lr.studies.chapter.__main__ import CHAPTER
+from gluon_lr.studies.command import _train as train_all
+from gluon_lr.studies.exercises.claims import answers as exercise_answers
+from gluon_lr.studies.options import parse
 from gluon_lr.studies.talk import experiment as talk
 from gluon_lr.studies.tutorial import experiment as tutorial
 from gluon_lr.studies.tutorial.claims import PUBLISHED, claims
@@ -195,3 +203,31 @@ def test_the_tutorials_claims_rest_on_whole_trainings_that_did_not_diverge():
     greater, smaller = claims([*records, whole, wild, *fine])
     assert (len(greater.differences), greater.trained) == (4, 5)
     assert len(smaller.differences) == smaller.trained == 4
+
+
+def test_words_count_what_was_judged_and_do_not_turn_round():
+    records = Store(ROOT / "chapter_runs" / "exercises").records()
+    lost = [replace(r, status="collapsed") for r in records if r.spec["settings"]["exercise"] == "warmup"]
+    assert exercise_answers(lost)["warmup"].endswith("; each lost a seed")
+    one = [r for r in records if r.spec["run"] == "warmup 2 epochs@0.5"]
+    assert ranking_words(one) == "means, the best first: 2 epochs"
+    beyond = Store(ROOT / "chapter_runs" / "beyond").records()
+    some = [r for r in beyond if r.spec["run"] in ("constant", "step")]
+    assert found_words(some).startswith("Of 1 way of scheduling, beside its counterpart, ")
+    assert found_words(beyond).startswith("Of 7 ways of scheduling, each beside its counterpart, ")
+
+
+def test_runs_are_followed_from_when_they_begin(tmp_path):
+    events = []
+
+    class Follower:
+        def __enter__(self):
+            events.append("followed")
+
+        def __exit__(self, *_):
+            events.append("not any more")
+
+    study = replace(CHAPTER, build=build, before=lambda _: events.append("before"))
+    options = parse(study, ["--out", str(tmp_path), "--jobs", "1"])
+    (record,) = train_all(study, options, specs(("a",)), Follower())
+    assert (events, record.status) == (["before", "followed", "not any more"], "finished")

@@ -14,6 +14,7 @@ from ...analysis.measures import gap, last_mean, least_loss_epoch, roughness
 from ...analysis.selection import finished_by_seed
 from ...analysis.verdicts import Claim, against_every
 from ...experiments.record import Record
+from .experiment import RUNS
 
 # The least difference that would matter of each quantity (δ), and why; fixed when there were five seeds, before others.
 ACCURACY = (0.005, "half a point: the error of an accuracy near 0.87 on 10,000 images is a third of a point")
@@ -97,7 +98,7 @@ def claims(records: Sequence[Record]) -> List[Claim]:
         against_every(
             "Exponential is the smoothest of all",
             "roughness",
-            {name: paired(_roughness, name, "exponential") for name in runs if name != "exponential"},
+            {name: paired(_roughness, name, "exponential") for name in RUNS if name != "exponential"},
             *ROUGHNESS,
         ),
         Claim(
@@ -115,7 +116,7 @@ def claims(records: Sequence[Record]) -> List[Claim]:
         against_every(
             "Adam over-fits soonest of all",
             onset,
-            {name: paired(least_loss_epoch, name, "adam") for name in runs if name != "adam"},
+            {name: paired(least_loss_epoch, name, "adam") for name in RUNS if name != "adam"},
             *ONSET,
         ),
         Claim(

@@ -60,7 +60,9 @@ def found_words(records: Sequence[Record]) -> str:
         if test.p_corrected < 0.05
     ]
     which = "; ".join(told_apart) if told_apart else "none"
-    text = f"Of {len(tests)} ways of scheduling, each beside its counterpart, these can be told apart: {which}."
+    trained = sum(test.difference.n > 1 for test in tests)
+    ways = "1 way of scheduling," if trained == 1 else f"{trained} ways of scheduling, each"
+    text = f"Of {ways} beside its counterpart, these can be told apart: {which}."
     groups = by_run([record for record in records if record.complete])
     lost = {run: sum(record.status == "collapsed" for record in group) for run, group in groups.items()}
     counts = ", ".join(f"{count} of {len(groups[run])} of {run}" for run, count in lost.items() if count)

@@ -97,7 +97,9 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
         return [
             "The committed trainings are in the project's repository: run this in a clone to see yours beside them."
         ]
-    if _varied(done):
+    varied = [r for r in done if _varied([r])]
+    done = [r for r in done if not _varied([r])]
+    if not done:
         return ["These trainings are at another rate, net or schedule than the book's: their figures do not compare."]
     short = sorted({r.epochs for r in done if r.spec["epochs"] != EPOCHS})
     if short:
@@ -119,6 +121,9 @@ def answer_words(own: Sequence[Record], others: Sequence[Record], quick: bool = 
     if figures:
         text = f"Of your {figures} last figures {inside} lie within the range of the committed trainings"
         words.append(text + (f"; outside: {', '.join(outside)}." if outside else "."))
+    if varied:
+        named = ", ".join(by_run(varied))
+        words.append(f"At another rate, net or schedule than the book's, and not compared: {named}.")
     words += [_on_collapse(run, mine, groups.get(run, [])) for run, mine in by_run(done).items() if _collapsed(mine)]
     return [" ".join(words), _on_bits(done, others)] if words else [_on_bits(done, others)]
 
@@ -140,9 +145,12 @@ def _collapsed(records: Sequence[Record]) -> int:
 
 def _on_collapse(run: str, mine: Sequence[Record], others: Sequence[Record]) -> str:
     how_many = "Your training" if len(mine) == 1 else f"{_collapsed(mine)} of your {len(mine)} trainings"
+    said = f"{how_many} of {run} collapsed to guessing"
+    if not _collapsed(others):
+        return f"{said}, and none of the {len(others)} committed ones did."
     return (
-        f"{how_many} of {run} collapsed to guessing, as {_collapsed(others)} of the {len(others)} committed ones did: "
-        "at this rate that is one of the outcomes, not a mistake of yours."
+        f"{said}, as {_collapsed(others)} of the {len(others)} committed ones did: at this rate that is one of the "
+        "outcomes, not a mistake of yours."
     )
 
 
@@ -156,6 +164,8 @@ def _on_bits(done: Sequence[Record], others: Sequence[Record]) -> str:
         return "No committed training has these seeds, so there is none to equal to the last bit."
     equal, apart = [n for n, same in found.items() if same], [n for n, same in found.items() if not same]
     if not apart:
+        if len(equal) == 1:
+            return "It equals the committed training of the same seed in every epoch, to the last bit."
         return f"All {len(equal)} equal the committed trainings of the same seeds in every epoch, to the last bit."
     if not equal:
         return (

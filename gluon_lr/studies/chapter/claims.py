@@ -142,7 +142,8 @@ def claims(records: Sequence[Record]) -> List[Claim]:
             *OVER_FITTING,
         ),
     ]
-    return [replace(claim, trained=_common_seeds(records)) for claim in found]
+    own = [r for r in records if r.spec["run"] in PUBLISHED]  # not a schedule of the user's own beside them
+    return [replace(claim, trained=_common_seeds(own)) for claim in found]
 
 
 def _common_seeds(records: Sequence[Record]) -> int:

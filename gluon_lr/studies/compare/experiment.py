@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -140,13 +140,15 @@ def compare(
         (4, ['constant', 'cosine'])
     """
     require_functions(schedules)
-    by = _judged_by(metric, larger_is_better)
+    by = _judged_by(metric, larger_is_better, batch_metric)
     rates = [] if isinstance(lrs, str) and lrs == TUNE else require_own_names(several(lrs, "lrs", rate, "lrs=[0.1]"))
     jobs = None if jobs is None else whole_number("jobs", jobs, least=1)
     numbers = several(seeds, "seeds", functools.partial(whole_number, least=0, most=MOST_SEED), "seeds=range(3)")
     epochs = whole_number("epochs", epochs, least=1)
     require_context_name(ctx)
     given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
+    if isinstance(metric, str) and metric.startswith("valid_") and loaders(data, numbers[0])[1] is None:
+        raise UsageError(f"metric is {metric!r}, and there are no validation data: expected (train, validation, test)")
     identities, folder = Identities(names, schedules), Path(out)
     Store(folder).require_own("compare")
     tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx, fresh)
@@ -156,7 +158,7 @@ def compare(
     build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
     records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
     if metric is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [0.0])):
-        by = score_of("test_loss", None)
+        by = score_of("test_loss", larger_is_better)
     from .report import write_report
 
     found = Comparison(records, folder, write_report(folder, records, by), read, len(records) - read, by, tuned)
@@ -187,11 +189,14 @@ def _rounded(result: TuneResult) -> float:
     return float(f"{result.lr:.3g}")
 
 
-def _judged_by(metric: Union[str, Callable[[Any], float], None], larger_is_better: Optional[bool]) -> Score:
+def _judged_by(
+    metric: Union[str, Callable[[Any], float], None], larger_is_better: Optional[bool], batch_metric: Optional[Metric]
+) -> Score:
     from ...training import History
 
     if metric is None:
-        return ACCURACY
+        by = ACCURACY if larger_is_better is None else score_of("test_acc", larger_is_better)
+        return by if batch_metric is None else replace(by, name="batch_metric on test data")
     if not callable(metric) and metric not in History().as_dict():
         known = ", ".join(History().as_dict())
         raise UsageError(f"metric is {metric!r}: expected a function of the history, or one of its names: {known}")

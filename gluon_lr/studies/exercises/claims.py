@@ -44,7 +44,8 @@ def answers(records: Sequence[Record]) -> Dict[str, str]:
             uncollapsed = [
                 n for n, rates in cells(chosen).items() if all(r.status == "finished" for r in rates[0.5].values())
             ]
-            found[exercise] += f"; no seed collapsed with {', '.join(uncollapsed) or 'none of them'}"
+            survived = f"no seed collapsed with {', '.join(uncollapsed)}" if uncollapsed else "each lost a seed"
+            found[exercise] += f"; {survived}"
     return found
 
 

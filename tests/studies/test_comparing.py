@@ -14,7 +14,6 @@ from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.tables import pairs_table, schedules_table
 from gluon_lr.studies.talk import experiment as talk
-from gluon_lr.studies.talk.claims import GRID
 from gluon_lr.studies.talk.claims import claims as talk_claims
 
 SCHEDULES = {"constant": ConstantScheduler, "cosine": lambda lr: CosineScheduler(24, lr)}
@@ -210,7 +209,7 @@ def test_pairs_are_tested_over_common_seeds_at_the_best_rates():
 def test_rates_beyond_the_talks_own_count_where_a_schedule_is_at_its_best_and_nowhere_else():
     records = [
         _cell(name, rate, seed, [0.4, 0.5 + 0.01 * i + 0.001 * seed])
-        for i, name in enumerate(GRID) for rate in GRID[name] for seed in range(3)
+        for i, name in enumerate(talk.GRID) for rate in talk.GRID[name] for seed in range(3)
     ]  # fmt: skip
     beyond = [_cell("one-cycle", 0.1, s, [0.4, 0.9 + 0.002 * s]) for s in range(3)]
     before, after = ({c.text: c.differences for c in talk_claims(r)} for r in (records, [*records, *beyond]))

@@ -57,9 +57,10 @@ data: $(VENV)/chapter.ready
 notebooks: $(VENV)/dev.ready
 	$(BIN)/python notebooks/run.py $(ARGS)
 
-# make lab    open the notebooks in JupyterLab
+# make lab    open the notebooks in JupyterLab; it keeps its copies of what is opened in .venv, not beside it
 lab: $(VENV)/dev.ready
-	$(BIN)/python -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+	$(BIN)/python -m jupyterlab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks \
+		--FileCheckpoints.checkpoint_dir=$(abspath $(VENV))/checkpoints $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 # make evidence    everything that chapter_runs/ holds: see chapter_runs/README.md for the hours
 evidence: $(VENV)/dev.ready

@@ -25,6 +25,7 @@ from gluon_lr.studies.beyond.experiment import COUNTERPARTS
 from gluon_lr.studies.beyond.report import found_words
 from gluon_lr.studies.chapter.__main__ import CHAPTER
 from gluon_lr.studies.command import _train as train_all
+from gluon_lr.studies.exercises import experiment as exercises
 from gluon_lr.studies.exercises.claims import answers as exercise_answers
 from gluon_lr.studies.options import parse
 from gluon_lr.studies.talk import experiment as talk
@@ -231,3 +232,8 @@ def test_runs_are_followed_from_when_they_begin(tmp_path):
     options = parse(study, ["--out", str(tmp_path), "--jobs", "1"])
     (record,) = train_all(study, options, specs(("a",)), Follower())
     assert (events, record.status) == (["before", "followed", "not any more"], "finished")
+
+
+def test_the_exercises_committed_grid_is_whole():
+    for spec in exercises.specifications(exercises.RUNS, range(10)):
+        assert Store(ROOT / "chapter_runs" / "exercises").find(spec).complete, spec.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass
 from typing import Iterable, List, Optional, Sequence, Tuple
 
@@ -142,8 +143,11 @@ def _test_rows(
     rows = []
     for verdict in verdicts:
         gain = verdict.test.difference
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})" if gain.n > 1 else "–"
+        around = f"({gain.low:+.4f} … {gain.high:+.4f})" if math.isfinite(gain.low) else "in every seed"
+        measured = f"{gain.mean:+.4f} {around}" if gain.n > 1 and math.isfinite(gain.mean) else "–"
         text = words.get(verdict.verdict, verdict.verdict)
+        if gain.n > 1 and not any(verdict.test.differences):  # two names of one thing
+            text = f"the same with all {gain.n} seeds"
         rows.append([verdict.claim.text, measured, f"{verdict.test.p_corrected:.3g}", text])
     return rows
 

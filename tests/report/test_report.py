@@ -10,7 +10,7 @@ from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.figures import SCHEDULES, draw_training, look, looks
 from gluon_lr.report.page import environments, made_by
-from gluon_lr.report.tables import arms_table
+from gluon_lr.report.tables import arms_table, pairs_table
 
 
 def test_no_two_schedules_look_alike_in_colour_nor_in_grey():
@@ -76,3 +76,17 @@ def test_a_report_says_how_many_threads_a_run_had():
     for threads, said in ((1, "1 thread a run"), (4, "4 threads a run"), (None, "MXNet's default of threads a run")):
         record = Record(RunSpec("test", "a", 0, 2).as_dict(), "finished", {}, {}, {**about, "threads": threads}, 0.0)
         assert said in environments([record])[0]
+
+
+def test_two_names_of_one_schedule_are_the_same_and_have_no_interval():
+    def trained(schedule, seed, last):
+        spec = RunSpec("test", f"{schedule}@0.1", seed, 2, settings={"schedule": schedule, "rate": 0.1}).as_dict()
+        return Record(spec, "finished", {"test_acc": [0.1, last], "train_loss": [1.0, 0.5]}, {}, {}, 1.0)
+
+    records = [trained(name, seed, 0.5 + seed / 10) for name in ("ours", "theirs") for seed in range(3)]
+    ((pair, difference, _, verdict),) = pairs_table(records, "").rows
+    assert (pair, difference, verdict) == ("ours − theirs", "+0.0000 in every seed", "the same with all 3 seeds")
+    records = [trained(name, seed, last) for name, last in (("a", 0.5), ("b", 0.4)) for seed in range(3)]
+    ((_, difference, _, verdict),) = pairs_table(records, "").rows
+    assert difference == "+0.1000 in every seed"
+    assert verdict.startswith("not resolved at 3 seeds")

@@ -324,3 +324,8 @@ def test_plain_numbers_are_left_alone(value):
     assert plain(value) == value
     assert type(plain(value)) is type(value)
     assert plain(np.array(value)) == value
+
+
+def test_a_momentum_that_is_upside_down_is_refused():
+    with pytest.raises(UsageError, match=r"high is 0\.85 and low 0\.95: expected low <= high"):
+        s.OneCycleScheduler(10, 0.1).momentum(0.85, 0.95)

@@ -398,27 +398,3 @@ def test_plot_returns_its_axes():
     assert ax.lines[0].get_ydata().tolist() == s.CosineScheduler(10, 1.0).values(11).tolist()
     assert s.LinearScheduler(10, 1.0).plot(11, ax=ax, color="red") is ax
     assert "updates" in ax.get_xlabel()
-
-
-@pytest.mark.parametrize(
-    "growing",
-    [
-        s.ExponentialScheduler(1.1, base_lr=1e-6),
-        s.FactorScheduler(1.1, base_lr=1e-6),
-        s.StepScheduler(1, 2, base_lr=1e-6),
-        s.MultiStepScheduler(range(1, 1500), 2, base_lr=1e-6),
-        s.CyclicScheduler(0.001, 0.006, up=10, mode="exp_range", decay=1.1),
-    ],
-    ids=lambda schedule: type(schedule).__name__,
-)
-def test_a_rate_that_grows_beyond_all_numbers_can_be_held(growing):
-    clipped = s.ClipScheduler(growing, high=1.0)
-    assert clipped(9999) == 1.0
-    assert growing(9999) == math.inf
-    if hasattr(growing, "factor"):
-        assert type(growing)(**{**vars(growing), "base_lr": 0.0})(9999) == getattr(growing, "stop_factor_lr", 0.0)
-
-
-def test_a_momentum_that_is_upside_down_is_refused():
-    with pytest.raises(UsageError, match=r"high is 0\.85 and low 0\.95: expected low <= high"):
-        s.OneCycleScheduler(10, 0.1).momentum(0.85, 0.95)

@@ -11,7 +11,7 @@ from ...analysis.selection import read_comparable
 from ...analysis.verdicts import KINDS, Verdict, judge
 from ...experiments.record import Record
 from ...experiments.store import Store
-from ...report.figures import draw_training, look, new_figure, plain_ticks, save_figures
+from ...report.figures import draw_training, look, looks, new_figure, plain_ticks, save_figures
 from ...report.page import BANDS, Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import Table, collapse_table
@@ -167,20 +167,19 @@ def draw_schedules() -> Any:
 def draw_readings(records: Sequence[Record]) -> Any:
     """The rates actually used at every epoch, in each reading, over the ones that the chapter draws."""
     figure, axes = new_figure(2, 3, height=2.6)
-    lines = [("#0072B2", "-", "o"), ("#009E73", "--", "s"), ("#D55E00", "-.", "^"), ("#CC79A7", ":", "D")]
-    looks = dict(zip(READINGS, lines))
+    styles = looks(READINGS)  # of their own: a reading is no schedule
     above = {"as-printed": 5, "per-update": 3}  # where both are the same, the one that made the page is seen
     for ax, run in zip(axes.flat, RUNS):
         drawn = [rate or math.nan for rate in drawn_rates(run)]
         ax.plot(range(1, EPOCHS + 1), drawn, color="0.6", lw=5, alpha=0.6, label="drawn in the chapter")
-        for i, (reading, (color, dash, marker)) in enumerate(looks.items()):
+        for i, (reading, style) in enumerate(styles.items()):
             group = [r for r in select(records, reading) if r.spec["run"] == run and r.epochs]
             if group:
                 used = [rate or math.nan for rate in group[0].history["lr_mean"]]  # a rate of 0 has no logarithm
                 alternating = (2 * i, 8)  # where lines coincide, each one's markers are seen
-                style = {"color": color, "ls": dash, "marker": marker, "ms": 4, "markevery": alternating}
-                style["lw"] = 3.5 if reading == "per-update" else 1.2
-                ax.plot(range(1, len(used) + 1), used, label=reading, zorder=above.get(reading, 4), **style)
+                width = 3.5 if reading == "per-update" else 1.2
+                line = {"lw": width, "ms": 4, "markevery": alternating, "zorder": above.get(reading, 4)}
+                ax.plot(range(1, len(used) + 1), used, label=reading, **line, **style)
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
         ax.set_title(run, fontsize=10)
@@ -199,9 +198,11 @@ def draw_warmup(updates_per_epoch: int = 235) -> Any:
     """The rate at every update of the first seven epochs: the schedule with warmup, per epoch and ramped."""
     figure, ((ax,),) = new_figure(1, 1, width=7, height=2.8)
     t = range(1, 7 * updates_per_epoch + 1)
-    for reading, dash, color in (("per-epoch", "-", "#D55E00"), ("per-epoch-ramped", "--", "#CC79A7")):
+    styles = looks(READINGS)
+    for reading in ("per-epoch", "per-epoch-ramped"):
         schedule = trained_scheduler(WITH_WARMUP, reading, updates_per_epoch)
-        ax.plot([i / updates_per_epoch for i in t], [schedule(i) for i in t], dash, color=color, label=reading)
+        line = {**styles[reading], "marker": ""}
+        ax.plot([i / updates_per_epoch for i in t], [schedule(i) for i in t], label=reading, **line)
     ax.set_xlabel("epochs trained (235 updates each)")
     ax.set_ylabel("learning rate")
     ax.grid(alpha=0.3)

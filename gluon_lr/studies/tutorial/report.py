@@ -12,7 +12,7 @@ from ...analysis.verdicts import judge
 from ...errors import RecordError
 from ...experiments.record import Record
 from ...finder import LRFinderResult
-from ...report.figures import new_figure, save_figures
+from ...report.figures import looks, new_figure, save_figures
 from ...report.page import Section
 from ...report.page import write_report as write_report_page
 from ...report.tables import Table, spread
@@ -96,16 +96,15 @@ def read_searches(folder: Path) -> Dict[int, LRFinderResult]:
 
 def draw_losses(records: Sequence[Record]) -> Any:
     """The mean loss of each hundred updates, a line a seed and rate, with the published single losses as crosses."""
-    looks = {"lr-0.05": ("#009E73", "o", "-"), "lr-0.5": ("#D55E00", "^", "--"), "lr-0.005": ("#0072B2", "s", ":")}
+    styles = looks(RATES)  # of their own: a rate is no schedule
     figure, ((ax,),) = new_figure(1, 1, width=7, height=4)
     for run, group in by_run(records).items():
-        color, marker, dash = looks[run]
         for i, record in enumerate(group):
             means = record.history.get("train_loss", [])
             size = record.spec["settings"]["updates_per_part"]
             middles = [size * (e + 0.5) for e in range(len(means))]
-            ax.plot(middles, means, dash, color=color, marker=marker, ms=4, label=None if i else f"rate {RATES[run]:g}")
-        ax.plot([0, 100, 200, 300, 400, 499], PUBLISHED[run], "x", color=color, mew=2)
+            ax.plot(middles, means, ms=4, label=None if i else f"rate {RATES[run]:g}", **styles[run])
+        ax.plot([0, 100, 200, 300, 400, 499], PUBLISHED[run], "x", color=styles[run]["color"], mew=2)
     ax.plot([], [], "x", color="0.4", mew=2, label="published, single batches")
     ax.set_xlabel("updates")
     ax.set_ylabel("training loss (mean of 100 updates)")

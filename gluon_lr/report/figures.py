@@ -178,7 +178,7 @@ def draw_beside(
 
 def _hold_to_medians(axes: Any, shown: Sequence[str], groups: Mapping[str, Sequence[Record]], quantity: str) -> None:
     """Where single seeds would press all curves into a line, keep to what the medians need; panels that are cut say how
-    far their bands reach."""
+    far their bands and means reach."""
     found = {name: _finished(group, quantity) for name, group in groups.items()}
     curves = {name: table for name, table in found.items() if table.size and np.isfinite(table).all()}
     if not curves:
@@ -191,11 +191,17 @@ def _hold_to_medians(axes: Any, shown: Sequence[str], groups: Mapping[str, Seque
     margin = 0.1 * (high - low)
     for name, ax in zip(shown, axes):
         ax.set_ylim(low - margin, high + margin)
-        least, greatest = (curves[name].min(), curves[name].max()) if name in curves else (low, high)
-        if least < low - margin:
-            ax.text(0.97, 0.03, f"band from {least:.2g}", transform=ax.transAxes, ha="right", fontsize=7)
-        if greatest > high + margin:
-            ax.text(0.97, 0.97, f"band to {greatest:.2g}", transform=ax.transAxes, ha="right", va="top", fontsize=7)
+        if name not in curves:
+            continue
+        table, mean = curves[name], curves[name].mean(axis=0)
+        if table.min() < low - margin:
+            text = f"band from {table.min():.2g}" + (
+                f", mean from {mean.min():.2g}" if mean.min() < low - margin else ""
+            )
+            ax.text(0.97, 0.03, text, transform=ax.transAxes, ha="right", fontsize=7)
+        if table.max() > high + margin:
+            text = f"band to {table.max():.2g}" + (f", mean to {mean.max():.2g}" if mean.max() > high + margin else "")
+            ax.text(0.97, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
 
 
 def draw_training(records: Sequence[Record], title: str) -> Any:

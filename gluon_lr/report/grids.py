@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from .figures import family, looks, new_figure, plain_ticks
 def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "", by: Score = ACCURACY) -> Any:
     """What trainings are judged by against the rate: a line a schedule through its seeds' means, a dot a seed.
 
-    Rates at which trainings collapsed have a cross at the bottom; those trainings stay out of the mean. The default is
-    test accuracy after the best epoch. Where only one rate was tried there is nothing to draw against it, and the
-    schedules stand side by side.
+    Rates at which trainings collapsed have a cross at the bottom that says how many; those stay out of the mean. The
+    default is test accuracy after the best epoch. Where only one rate was tried there is nothing to draw against it,
+    and the schedules stand side by side.
     """
     shown = {name: rates for name, rates in cells(records).items() if not only or name in only}
     styles = looks(shown)
@@ -26,18 +26,24 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     if len(tried) == 1:
         return _draw_side_by_side({name: rates[tried[0]] for name, rates in shown.items()}, by, label, title)
     figure, ((ax,),) = new_figure(1, 1, width=8, height=4.2)
-    some_collapsed = False
+    lost: Dict[float, List[Tuple[str, str]]] = {}
     for name, rates in shown.items():
         style = styles[name]
-        uncollapsed = {rate: _uncollapsed_scores(cell, by) for rate, cell in rates.items()}
+        uncollapsed = {rate: list(_uncollapsed(cell, by).values()) for rate, cell in rates.items()}
         means = [np.mean(values) if values else np.nan for values in uncollapsed.values()]
         ax.plot(list(rates), means, label=name, ms=6, lw=1.5, **style)
         for rate, values in uncollapsed.items():
             ax.plot([rate] * len(values), values, ".", color=style["color"], alpha=0.4, ms=4)
             if len(values) < len(rates[rate]):
-                ax.plot([rate], [0.03], "x", color=style["color"], ms=6, transform=ax.get_xaxis_transform())
-                some_collapsed = True
-    if some_collapsed:
+                count = f"{len(rates[rate]) - len(values)} of {len(rates[rate])}"
+                lost.setdefault(rate, []).append((name, count))
+    for rate, every in lost.items():
+        for i, (name, count) in enumerate(every):  # one above the other, so that each is seen
+            at, bottom = (rate, 0.03 + 0.08 * i), ax.get_xaxis_transform()
+            ax.plot([at[0]], [at[1]], "x", color=styles[name]["color"], ms=6, transform=bottom)
+            above = {"xytext": (0, 5), "textcoords": "offset points"}
+            ax.annotate(count, at, xycoords=bottom, ha="center", fontsize=7, **above)
+    if lost:
         ax.plot([], [], "x", color="0.4", ms=6, label="collapsed, whatever\ntheir accuracy\n(not in the mean)")
     ax.set_xscale("log")
     # Within two decades powers of ten say too little.
@@ -50,32 +56,34 @@ def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str =
     return figure
 
 
-def _uncollapsed_scores(cell: Cell, by: Score) -> List[float]:
-    """The numbers of a cell's trainings that did not collapse."""
-    return list(scores({seed: r for seed, r in cell.items() if r.status != "collapsed"}, by).values())
+def _uncollapsed(cell: Cell, by: Score) -> Dict[int, float]:
+    """Seed → the number of each of a cell's trainings that did not collapse."""
+    return scores({seed: r for seed, r in cell.items() if r.status != "collapsed"}, by)
 
 
 def _draw_side_by_side(by_cell: Dict[str, Cell], by: Score, label: str, title: str) -> Any:
-    """A row a schedule: a dot a seed, lines joining what one seed gives under each, and the mean of those that did not
-    collapse as a tick; the others are crosses."""
-    by_schedule = {name: scores(cell, by) for name, cell in by_cell.items()}
+    """A row a schedule: a dot a seed, lines joining what one seed gives under each, and their mean as a tick. A cross
+    at the left edge counts those that collapsed, whose accuracies would press the others together."""
+    by_schedule = {name: _uncollapsed(cell, by) for name, cell in by_cell.items()}
     figure, ((ax,),) = new_figure(1, 1, width=8, height=0.42 * len(by_schedule) + 1.3)
     for seed in sorted(set().union(*by_schedule.values())):
         points = [(values[seed], y) for y, values in enumerate(by_schedule.values()) if seed in values]
         ax.plot(*zip(*points), color="0.8", lw=0.8, zorder=1)
-    styles = looks(by_schedule)
+    styles, some_collapsed = looks(by_schedule), False
     for y, (name, values) in enumerate(by_schedule.items()):
         style = styles[name]
-        for seed, value in values.items():
-            marker = "x" if by_cell[name][seed].status == "collapsed" else style["marker"]
-            ax.plot([value], [y], marker, color=style["color"], ms=6, alpha=0.7)
-        uncollapsed = _uncollapsed_scores(by_cell[name], by)
-        if uncollapsed:
-            ax.plot([np.mean(uncollapsed)], [y], "|", color=style["color"], ms=18, mew=2)
+        ax.plot(list(values.values()), [y] * len(values), style["marker"], color=style["color"], ms=6, alpha=0.7)
+        if values:
+            ax.plot([np.mean(list(values.values()))], [y], "|", color=style["color"], ms=18, mew=2)
+        lost = sum(record.status == "collapsed" for record in by_cell[name].values())
+        if lost:
+            some_collapsed, edge = True, ax.get_yaxis_transform()
+            ax.plot([0.012], [y], "x", color=style["color"], ms=6, transform=edge)
+            ax.text(0.025, y, f"{lost} of {len(by_cell[name])}", transform=edge, va="center", fontsize=7)
     ax.set_yticks(range(len(by_schedule)), list(by_schedule))
     ax.set_ylim(len(by_schedule) - 0.5, -0.5)
-    some_collapsed = any(record.status == "collapsed" for cell in by_cell.values() for record in cell.values())
-    without = " of those that did not collapse (×)" if some_collapsed else ""
+    ax.margins(x=0.12 if some_collapsed else 0.05)
+    without = "\n× collapsed, whatever their accuracy, and not in the mean" if some_collapsed else ""
     ax.set_xlabel(f"{label}; a dot a seed, grey lines join a seed's, a tick at the mean{without}", fontsize=9)
     ax.set_title(title, fontsize=10)
     ax.grid(alpha=0.3, axis="x")
@@ -106,7 +114,8 @@ def draw_map(records: Sequence[Record]) -> Any:
         drawn = ax.scatter(
             [epoch + 1 + shift for epoch, shift in zip(at, aside)],
             [r.history["lr_mean"][epoch] for r, epoch in zip(group, at)],
-            c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis", s=26, edgecolors="0.3", linewidths=0.4,
+            c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis", s=80 / max(3, len(seeds)),
+            edgecolors="0.3", linewidths=0.4,
         )  # fmt: skip
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)

@@ -15,7 +15,8 @@ from .tables import Table, results_csv
 CHOOSE = "Which schedule suits your case: the page docs/guides/which-schedule.md answers from all studies."
 BANDS = (
     "In the pictures of curves a line is the mean over the trainings that did not collapse, and the band around it "
-    "runs from the least to the greatest of them, where there are several."
+    "runs from the least to the greatest of them, where there are several. After a name, (8 of 20) says that "
+    "8 of 20 did not collapse."
 )
 QUICK_MARK = "QUICK RUN: a slice of the data, few epochs; not comparable with the published figures"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import List, Mapping, Sequence
 
 import numpy as np
 
@@ -52,6 +52,31 @@ def verdict_words(verdicts: Sequence[Verdict], of: str = "") -> str:
             found.append(f"{len(claims)} {what}: {'; '.join(claims)}")
     counted = "1 claim" if len(judged) == 1 else f"{len(judged)} claims"
     return f"Of {counted}{of} {'. '.join(found)}." if found else ""
+
+
+def delta_words(claims: Sequence[Claim]) -> List[str]:
+    """Each δ of the claims with its reason, in one line; none where no claim has one.
+
+    Example:
+        >>> delta_words([Claim("A is best", "m", [1.0, 1.1], 0.1, "a tenth of the spread"), Claim("B", "m", [1.0])])
+        ['δ, the least difference that would matter, and why: 0.1, a tenth of the spread.']
+    """
+    reasons = dict.fromkeys(f"{claim.delta:g}, {claim.why}" for claim in claims if claim.delta is not None)
+    return [f"δ, the least difference that would matter, and why: {'; '.join(reasons)}."] if reasons else []
+
+
+def means_words(what: str, values: Mapping[str, Sequence[float]], lower_is_better: bool = False) -> List[str]:
+    """The mean of each in one line, the best first; none where there are no numbers.
+
+    Example:
+        >>> means_words("Accuracy", {"a": [0.5, 0.7], "b": [0.75, 0.76], "c": []})
+        ['Accuracy, the best mean first: b 0.755, a 0.600.']
+    """
+    means = {name: float(np.mean(list(numbers))) for name, numbers in values.items() if len(numbers)}
+    ranked = sorted(means, key=lambda name: means[name], reverse=not lower_is_better)
+    return (
+        [f"{what}, the best mean first: {', '.join(f'{name} {means[name]:.3f}' for name in ranked)}."] if ranked else []
+    )
 
 
 def power_table(claims: Sequence[Claim], seeds: int, caption: str) -> Table:

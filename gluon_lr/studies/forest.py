@@ -70,7 +70,8 @@ def draw_forest(found: Dict[str, List[Verdict]]) -> Any:
     ax.minorticks_off()
     ax.set_xlabel(
         "mean difference over seeds, in its standard deviations: right of 0 speaks for the claim\n"
-        "(open marks: the claim is that there is no gain, so 0 or less speaks for it)"
+        "(open marks: the claim is that there is no gain, so 0 or less speaks for it)\n"
+        "lines: 95 % intervals of each by itself;\nverdicts allow for the number of claims, so a grey one may exclude 0"
     )
     ax.grid(alpha=0.3, axis="x")
     for kind, (color, marker) in LOOKS.items():

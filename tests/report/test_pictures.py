@@ -47,11 +47,11 @@ def test_one_seed_that_goes_astray_does_not_press_all_curves_into_a_line():
     usual = draw_beside(records, "test_acc", "accuracy").axes
     assert not [text for ax in usual for text in ax.texts]
     astray = draw_beside([*records, training("step", 5, accuracy=-0.4)], "test_acc", "accuracy").axes
-    assert [[text.get_text() for text in ax.texts] for ax in astray] == [["band from -0.41"], []]
+    assert [[text.get_text() for text in ax.texts] for ax in astray] == [["band from -0.41, mean from 0.3"], []]
     for ax in astray:
         assert ax.get_ylim() == pytest.approx((0.4 - 0.04, 0.8 + 0.04))
     loud = draw_beside([*records, training("plateau", 5, accuracy=2.0)], "train_loss", "loss").axes
-    assert [[text.get_text() for text in ax.texts] for ax in loud] == [[], ["band to 2"]]
+    assert [[text.get_text() for text in ax.texts] for ax in loud] == [[], ["band to 2, mean to 1"]]
 
 
 def test_the_rates_of_schedules_have_a_logarithmic_axis_in_plain_figures():
@@ -84,6 +84,7 @@ def test_collapsed_trainings_have_a_cross_and_no_place_in_the_mean():
     assert list(line.get_ydata()) == pytest.approx([0.8, 0.8, 0.9])
     crosses = [line for line in ax.lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert [list(line.get_xdata()) for line in crosses] == [[0.4]]
+    assert [text.get_text() for text in ax.texts] == ["1 of 2"]
     assert ax.get_ylim()[0] > 0.5, "the axis is that of trainings which did not collapse"
 
 
@@ -93,8 +94,10 @@ def test_side_by_side_too_collapsed_trainings_have_a_cross_and_no_place_in_the_m
     (ax,) = draw_rates(records).axes
     ticks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "|"]
     assert ticks == pytest.approx([0.9, 0.9])
-    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "x"] == [0.1]
-    assert "did not collapse" in ax.get_xlabel()
+    crosses = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "x"]
+    assert (crosses, [text.get_text() for text in ax.texts]) == ([0], ["1 of 4"])
+    assert ax.get_xlim()[0] > 0.5, "the axis is that of trainings which did not collapse"
+    assert "× collapsed" in ax.get_xlabel()
 
 
 def test_the_map_has_a_panel_a_family_with_its_axis_labelled_and_no_point_upon_another():

@@ -13,7 +13,7 @@ from ..command import command
 from ..options import Options
 from ..study import Study
 from .experiment import EPOCHS, QUICK_EPOCHS, QUICK_IMAGES, RUNS, build, specifications
-from .report import article_block, stops_block, write_report
+from .report import article_block, power_block, stops_block, write_report
 
 
 def _specifications(options: Options) -> List[RunSpec]:
@@ -36,7 +36,7 @@ ARTICLE = Study(
     build=build,
     write_report=write_report,
     summary=_summary,
-    blocks={"article": article_block, "article-stops": stops_block},
+    blocks={"article": article_block, "article-stops": stops_block, "article-power": power_block},
 )
 
 

@@ -9,11 +9,11 @@ from ...analysis.selection import by_run, read_comparable
 from ...analysis.verdicts import judge
 from ...experiments.record import Record
 from ...report.figures import draw_beside, draw_mean, new_figure, plain_ticks, save_figures
-from ...report.page import BANDS, Section
+from ...report.page import BANDS, Section, made_by
 from ...report.page import write_report as write_report_page
 from ...report.tables import arms_table, paired_table
-from ...report.verdicts import verdict_table, verdict_words
-from .claims import ACCURACY, claims, stops_by_schedule
+from ...report.verdicts import delta_words, means_words, power_table, verdict_table, verdict_words
+from .claims import ACCURACY, claims, final_accuracies, stops_by_schedule
 from .experiment import RUNS
 
 NOTES = (
@@ -89,7 +89,10 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     sections = [
         Section(
             "What was found",
-            [verdict_words(verdicts, " of the article")],
+            [
+                *means_words("Validation accuracy, mean of the last ten epochs", final_accuracies(records)),
+                verdict_words(verdicts, " of the article"),
+            ],
             pictures=[path for path in drawn if path.stem == "validation"],
         ),
         Section(
@@ -101,6 +104,7 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         Section("The article's charts", pictures=[path for path in drawn if path.stem != "validation"]),
         Section(
             "The article's conclusions",
+            delta_words(claims(records)),
             tables=[
                 verdict_table(verdicts, "Paired over common seeds"),
                 verdict_table(judge(stops_by_schedule(records)), "Where learning stops, by schedule"),
@@ -112,7 +116,13 @@ def write_report(folder: Path, quick: bool = False) -> Path:
 
 def article_block(records: Sequence[Record]) -> str:
     """The article's conclusions with their verdicts, as the docs show them."""
-    return verdict_table(judge(claims(records)), "").markdown()
+    return "\n\n".join([verdict_table(judge(claims(records)), "").markdown(), *made_by(records)])
+
+
+def power_block(records: Sequence[Record]) -> str:
+    """What ten seeds can show, by the spread of the five that there were when they were planned."""
+    planned = [r for r in records if r.spec["seed"] < 5]
+    return power_table(claims(planned), 10, "What ten seeds can show").markdown()
 
 
 def stops_block(records: Sequence[Record]) -> str:

@@ -8,8 +8,8 @@ from typing import Sequence
 from ...analysis.comparisons import compare_runs
 from ...analysis.selection import by_run, read_comparable
 from ...experiments.record import Record
-from ...report.figures import draw_beside, draw_training, save_figures
-from ...report.page import BANDS, Section
+from ...report.figures import draw_beside, save_figures
+from ...report.page import BANDS, Section, made_by
 from ...report.page import write_report as write_report_page
 from ...report.tables import arms_table, paired_table
 from .claims import DELTA, PAIRS
@@ -34,7 +34,6 @@ def write_report(folder: Path, quick: bool = False) -> Path:
     title = "Beyond the rate: LeNet on Fashion-MNIST"
     finished = any(r.status == "finished" for r in records)
     beside = draw_beside(records, "test_acc", "test accuracy", dict(PAIRS)) if finished else None
-    curves = {"training": draw_training(records, title)} if finished else {}
     sections = [
         Section(
             "What was found",
@@ -44,7 +43,6 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         Section(
             "Every arm",
             tables=[arms_table(records, "The last epoch, mean ± 95 % over seeds")],
-            pictures=save_figures(curves, folder, quick),
         ),
         Section("Beside its counterpart", tables=[paired_table(records, PAIRS, "test_acc", True, DELTA)]),
     ]
@@ -71,4 +69,4 @@ def found_words(records: Sequence[Record]) -> str:
 
 def beyond_block(records: Sequence[Record]) -> str:
     """The table of pairs, as the docs show it."""
-    return paired_table(records, PAIRS, "test_acc", True, DELTA).markdown()
+    return "\n\n".join([paired_table(records, PAIRS, "test_acc", True, DELTA).markdown(), *made_by(records)])

@@ -103,7 +103,7 @@ def _readings_words(records: Sequence[Record]) -> str:
         return ""
     return (
         "The page's figures fit best to trainings as printed, whose schedules count updates although they are drawn "
-        f"against epochs: {'; '.join(clear)}."
+        f"against epochs: {'; '.join(clear)}, if trainings are spread as Student's density assumes."
     )
 
 
@@ -170,7 +170,7 @@ def draw_readings(records: Sequence[Record]) -> Any:
     styles = looks(READINGS)  # of their own: a reading is no schedule
     above = {"as-printed": 5, "per-update": 3}  # where both are the same, the one that made the page is seen
     for ax, run in zip(axes.flat, RUNS):
-        drawn = [rate or math.nan for rate in drawn_rates(run)]
+        drawn, off = [rate or math.nan for rate in drawn_rates(run)], ""
         ax.plot(range(1, EPOCHS + 1), drawn, color="0.6", lw=5, alpha=0.6, label="drawn in the chapter")
         for i, (reading, style) in enumerate(styles.items()):
             group = [r for r in select(records, reading) if r.spec["run"] == run and r.epochs]
@@ -180,9 +180,11 @@ def draw_readings(records: Sequence[Record]) -> Any:
                 width = 3.5 if reading == "per-update" else 1.2
                 line = {"lw": width, "ms": 4, "markevery": alternating, "zorder": above.get(reading, 4)}
                 ax.plot(range(1, len(used) + 1), used, label=reading, **line, **style)
+                if 0 in group[0].history["lr_mean"]:
+                    off = f"; {reading}: 0 in epoch {group[0].history['lr_mean'].index(0) + 1}"
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
-        ax.set_title(run, fontsize=10)
+        ax.set_title(run + off, fontsize=9)
         ax.set_xlabel("epoch")
         ax.set_ylabel("mean learning rate")
         ax.grid(alpha=0.3)

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence
 from ...experiments.record import Record
 from ...report.figures import save_figures
 from ...report.grids import draw_rates
-from ...report.page import BANDS, Section
+from ...report.page import BANDS, Section, made_by
 from ...report.page import write_report as write_report_page
 from ...report.tables import Table, pairs_table, rates_table, schedules_table
 from ..compare.report import draw_best
@@ -23,6 +23,7 @@ NOTES = (
     "they are.",
     "The exponents' schedule is MXNet's PolyScheduler. After a warmup the cosine is shortened, so that all trainings "
     "are equally long.",
+    "In the pictures without epochs a dot is a training, × one that collapsed, and the tick is the mean of the others.",
     BANDS,
 )
 
@@ -42,7 +43,8 @@ def section(records: Sequence[Record], exercise: str, folder: Path, quick: bool)
         figures[exercise] = draw_rates(chosen, title="A constant rate")
         tables.append(rates_table(chosen, "Test accuracy at the best epoch, mean ± 95 % over seeds"))
     else:
-        figures[exercise] = draw_best(chosen)
+        figures[exercise] = draw_rates(chosen, title="Each schedule, every training")
+        figures[f"{exercise}-training"] = draw_best(chosen)
         tables.append(schedules_table(chosen, "Each schedule, mean ± 95 % over seeds"))
         tables.append(pairs_table(chosen, "Every two of them, paired over seeds"))
     return Section(QUESTIONS[exercise], [answers(chosen)[exercise]], tables, save_figures(figures, folder, quick))
@@ -77,4 +79,4 @@ def read_all(folder: Path) -> "tuple[List[Record], List[str]]":
 
 def exercises_block(records: Sequence[Record]) -> str:
     """The table of answers, as the docs show it."""
-    return answers_table(records).markdown()
+    return "\n\n".join([answers_table(records).markdown(), *made_by(records)])

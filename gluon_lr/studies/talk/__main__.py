@@ -14,7 +14,7 @@ from ..command import command
 from ..options import Options
 from ..study import Study
 from .experiment import PRESETS, QUICK, SCHEDULES, build, specifications
-from .report import talk_block, write_report
+from .report import power_block, talk_block, write_report
 
 
 def _specifications(options: Options) -> List[RunSpec]:
@@ -39,7 +39,7 @@ TALK = Study(
     build=build,
     write_report=write_report,
     summary=_summary,
-    blocks={"talk": talk_block},
+    blocks={"talk": talk_block, "talk-power": power_block},
     own_options={
         "preset": {"choices": list(PRESETS), "default": "small", "help": "paper is the talk's size, for a GPU"},
     },

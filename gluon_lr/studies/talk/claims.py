@@ -20,7 +20,7 @@ from .experiment import GRID
 HIGH = 1e-2  # the talk's greatest rate
 # The least difference that would matter (δ), and why; fixed when there were three seeds, before others.
 ACCURACY = (0.01, "a point: the error of an accuracy near 0.5 on 5,000 images is two thirds of one")
-SHARE = (0.1, "about an epoch of twelve")
+SHARE = (0.1, "about an epoch of twelve, and a best epoch is a whole one")
 FALL = (0.0025, "a third of the error of an accuracy near 0.5 on 5,000 images")
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
-from ...analysis.selection import read_comparable
+from ...analysis.selection import at_best_rate, read_comparable
 from ...analysis.verdicts import judge
 from ...experiments.record import Record
 from ...report.figures import save_figures
 from ...report.grids import draw_map, draw_rates
-from ...report.page import Section
+from ...report.page import Section, made_by
 from ...report.page import write_report as write_report_page
 from ...report.tables import pairs_table, rates_table, schedules_table
-from ...report.verdicts import verdict_table, verdict_words
+from ...report.verdicts import delta_words, means_words, power_table, verdict_table, verdict_words
 from .claims import ACCURACY, claims
 from .experiment import GRID, SCHEDULES
 
@@ -31,6 +31,8 @@ NOTES = (
     "The same seed means the same initialization, the same images kept for validation and the same order of batches "
     "in every cell. A training counts at its best epoch by validation accuracy, a schedule at its best rate by the "
     "same. In the tables collapsed trainings count with the accuracy that they have.",
+    "In the pictures of accuracy against the rate a line goes through the means over seeds, and a dot is a training; "
+    "so it is in the map.",
 )
 
 
@@ -50,9 +52,17 @@ def write_report(folder: Path, quick: bool = False) -> Path:
         "map": draw_map(records),
     }
     verdicts = judge(claims(records))
+    at_best = {name: list(by_seed.values()) for name, by_seed in at_best_rate(records).items()}
     best, *others = save_figures(charts, folder, quick)
     sections = [
-        Section("What was found", [verdict_words(verdicts, " of the talk")], pictures=[best]),
+        Section(
+            "What was found",
+            [
+                *means_words("Test accuracy after the best epoch at each schedule's best rate", at_best),
+                verdict_words(verdicts, " of the talk"),
+            ],
+            pictures=[best],
+        ),
         Section("The talk's other plots", pictures=others),
         Section(
             "Every schedule at its best rate",
@@ -61,7 +71,11 @@ def write_report(folder: Path, quick: bool = False) -> Path:
                 rates_table(records, "The whole grid"),
             ],
         ),
-        Section("The talk's findings", tables=[verdict_table(verdicts, "Paired over common seeds")]),
+        Section(
+            "The talk's findings",
+            delta_words(claims(records)),
+            tables=[verdict_table(verdicts, "Paired over common seeds")],
+        ),
         Section(
             "Every two schedules",
             tables=[pairs_table(records, "Each at its best rate, paired over seeds", delta=ACCURACY[0])],
@@ -74,4 +88,10 @@ def write_report(folder: Path, quick: bool = False) -> Path:
 def talk_block(records: Sequence[Record]) -> str:
     """Every schedule at its best rate, and the talk's findings with their verdicts, as the docs show them."""
     tables = [schedules_table(records, ""), verdict_table(judge(claims(records)), "")]
-    return "\n\n".join(table.markdown() for table in tables)
+    return "\n\n".join([*(table.markdown() for table in tables), *made_by(records)])
+
+
+def power_block(records: Sequence[Record]) -> str:
+    """What ten seeds can show, by the spread of the three that there were when they were planned."""
+    planned = [r for r in records if r.spec["seed"] < 3]
+    return power_table(claims(planned), 10, "What ten seeds can show").markdown()

@@ -23,12 +23,14 @@ PUBLISHED: Dict[str, Tuple[float, ...]] = {
 LOSS = (0.05, "a tenth of what the loss at 0.05 falls by after the first hundred updates")
 
 
+def final_losses(records: Sequence[Record], run: str) -> Dict[int, float]:
+    """Seed → the mean loss of a run's last hundred updates."""
+    return {r.spec["seed"]: r.last("train_loss") for r in records if r.spec["run"] == run and r.complete}
+
+
 def claims(records: Sequence[Record]) -> List[Claim]:
     """The tutorial's claim that the rate read off the finder's curve trains best."""
-    last = {
-        run: {r.spec["seed"]: r.last("train_loss") for r in records if r.spec["run"] == run and r.complete}
-        for run in RUNS
-    }
+    last = {run: final_losses(records, run) for run in RUNS}
 
     def beside(other: str, than: str) -> Claim:
         common = sorted(set(last["lr-0.05"]) & set(last[other]))

@@ -217,13 +217,11 @@ def draw(folder, tasks, found, path):
         top = min(6 * losses.min(), 1.05 * losses[finite].max())
         for rule, (given, values) in by_rule.items():
             at = [(1 + value) * losses.min() for value in values]
-            inside = [(lr, loss) for lr, loss in zip(given, at) if loss <= top]
-            style = {"color": colors[rule], "zorder": 4 if rule == "by eye" else 3}  # one rate only, so it lies on top
-            ax.plot(
-                *zip(*inside) if inside else ([], []), marks[rule], ms=6, alpha=0.8, label=rule, clip_on=False, **style
-            )
-            above = [lr for lr, loss in zip(given, at) if loss > top]  # shown at the upper edge
             edge = 0.97 * top + 0.03 * 0.95 * losses.min()
+            inside = [(lr, loss) for lr, loss in zip(given, at) if loss <= edge]
+            style = {"color": colors[rule], "zorder": 4 if rule == "by eye" else 3}  # one rate only, so it lies on top
+            ax.plot(*zip(*inside) if inside else ([], []), marks[rule], ms=6, alpha=0.8, label=rule, **style)
+            above = [lr for lr, loss in zip(given, at) if loss > edge]
             ax.plot(above, [edge] * len(above), marks[rule], ms=7, fillstyle="none", mew=1.5, **style)
         ax.set_xscale("log")
         plain_ticks(ax.xaxis)
@@ -237,6 +235,7 @@ def draw(folder, tasks, found, path):
         handles, labels = axes.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8)
         figure.suptitle(
-            "open marks at the upper edge lie above it; a grey curve that leaves a panel goes on above", fontsize=9
+            "open marks at the upper edge lie there or above; a grey curve that leaves a panel goes on above",
+            fontsize=9,
         )
     return save_png(figure, path)

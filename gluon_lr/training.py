@@ -15,11 +15,12 @@ from mxnet import autograd, gluon
 from .arguments import whole_number
 from .checks import as_contexts, contexts_of, named_batch, require_trainable
 from .data.forms import Unpack, shards, unpack_pair, unpacked
+from .data.loaders import passes, tell_epoch
 from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metric, Metrics
 from .state import parameters_of
-from .state.private import has_sparse_gradient, zero_gradient
+from .state.private import has_sparse_gradient, loss_scaler, zero_gradient
 from .update import examples, forward, update
 
 # Updates that may wait in MXNet's queue: enough never to stall it, few enough to bound its memory. Each wait switches
@@ -38,7 +39,7 @@ class History:
         valid_loss, valid_acc: over the validation set after the epoch; empty where there is none.
         first_loss, last_loss: mean loss of the epoch's first and last batch alone.
         lr_first, lr_mean, lr_last: the rates actually used in the epoch's first update, on average, in its last.
-        updates: optimizer steps in the epoch.
+        updates: optimizer steps in the epoch; those that AMP skipped do not count.
         seconds: wall time of the epoch, evaluation included.
     """
 
@@ -89,13 +90,6 @@ def try_context(name: str = "auto") -> mx.Context:
     raise UsageError(f"unknown context {name!r}: expected auto, cpu, gpu or gpu:1")
 
 
-def _passes(batches: Iterable[Any]) -> Iterable[Any]:
-    """One pass through a loader; an iterator of MXNet's is reset for it."""
-    if isinstance(batches, mx.io.DataIter):
-        batches.reset()
-    return batches
-
-
 @contextlib.contextmanager
 def _gradients_added(parameters: Sequence[Any], at_once: Optional[int]) -> Iterator[List[Any]]:
     """The parameters that add their gradients up; in the block also those that have to for ``at_once``."""
@@ -139,7 +133,7 @@ def evaluate(
     contexts = contexts_of(net, None) if ctx is None else as_contexts(ctx)
     metrics, count = Metrics(loss, batch_metric), 0
     with autograd.pause():
-        for batch in _passes(batches):
+        for batch in passes(batches):
             pair = unpacked(unpack, batch)
             with named_batch(pair):
                 done = forward(net, loss, shards(pair, contexts))
@@ -188,7 +182,7 @@ def train(
             depend on where the training began; default leave it alone.
         history: what a previous call returned, to go on from there.
         schedules: of other hyperparameters: each one's ``apply(trainer, t)`` is called before update t, which goes on
-            from ``history``, or without one from the updates that the trainer has made: t = 1 for a new trainer.
+            from the updates that the trainer has made, or ``history`` where that has more: t = 1 for a new trainer.
         at_once: examples that go through the net together, on n contexts at least 2n − 1: a larger batch is done in
             slices whose gradients are added up before its one update, which is the same update to rounding (BatchNorm
             sees the slices). Not for sparse gradients. Default all.
@@ -214,6 +208,12 @@ def train(
     Source: the chapter's ``train``.
     """
     num_epochs = whole_number("num_epochs", num_epochs, least=1)
+    if not (history is None or isinstance(history, History)):
+        raise UsageError(f"history is a {type(history).__name__}: expected what an earlier call of train returned")
+    if not (on_epoch is None or callable(on_epoch)):
+        raise UsageError(f"on_epoch is {on_epoch!r}: expected a function that is called with the history")
+    if hasattr(schedules, "apply") or not isinstance(schedules, Iterable):
+        raise UsageError(f"schedules is {schedules!r}: expected a list of schedules, such as schedules=[schedule]")
     at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
     seed = None if seed is None else whole_number("seed", seed, least=0)
     require_trainable(net)
@@ -235,8 +235,9 @@ def train(
             f"example for each of {len(contexts)} contexts"
         )
     parameters = list(parameters_of(net, trainer, (loss,)).values())
-    updates = trainer.optimizer.num_update if history is None else sum(history.updates)
     history = History() if history is None else history
+    # A new trainer has made none of the history's updates; one that trained before has made more.
+    made, applied = max(trainer.optimizer.num_update, sum(history.updates)), -1
     if len(history) and bool(history.valid_loss) != (valid_iter is not None):
         raise UsageError(
             f"valid_iter is {'missing' if history.valid_loss else 'new'}: expected validation data in all epochs of a "
@@ -248,17 +249,19 @@ def train(
                 break
             if seed is not None:
                 mx.random.seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1))
-            if hasattr(train_iter, "epoch"):
-                train_iter.epoch = epoch
-            started = time.perf_counter()
+            tell_epoch(train_iter, epoch)
+            started, before = time.perf_counter(), made
             metrics, rates, sizes, counts, running = Metrics(loss, batch_metric), [], [], [], []
-            for batch in _passes(train_iter):
-                updates += 1
-                for schedule in schedules:
-                    schedule.apply(trainer, updates)
+            for batch in passes(train_iter):
+                if made != applied:  # else AMP skipped the last step, and this is the same update again
+                    applied = made
+                    for schedule in schedules:
+                        schedule.apply(trainer, made + 1)
                 for parameter in adding:
                     zero_gradient(parameter)
+                counted = trainer.optimizer.num_update
                 done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
+                made += 1 if loss_scaler(trainer) is None else trainer.optimizer.num_update - counted
                 metrics.add(done)
                 rates.append(trainer.learning_rate)
                 sizes.append(examples(done))
@@ -283,7 +286,7 @@ def train(
                 lr_first=float(rates[0]),
                 lr_mean=float(np.mean(rates)),
                 lr_last=float(rates[-1]),
-                updates=len(rates),
+                updates=made - before,
                 seconds=time.perf_counter() - started,
             )
             if on_epoch is not None:

@@ -162,13 +162,19 @@ class MlflowTracker:
             sent = self._client.get_metric_history(run.info.run_id, "train_loss")
             known = max((metric.step for metric in sent), default=0)
             if known <= record.epochs:  # it knows more if the run has been repeated since
+                self._log_parameters(run.info.run_id, record, run.data.params)
                 return run.info.run_id, known
         run = self._client.create_run(
             self._experiment, run_name=spec.key, tags={"key": spec.key, "folder": self._where}
         )
-        for name, value in _parameters(record).items():
-            self._client.log_param(run.info.run_id, name, value)
+        self._log_parameters(run.info.run_id, record, {})
         return run.info.run_id, 0
+
+    def _log_parameters(self, run: str, record: Record, known: Dict[str, Any]) -> None:
+        """Log what MLflow does not know yet: its server may have gone away half-way."""
+        for name, value in _parameters(record).items():
+            if name not in known:
+                self._client.log_param(run, name, value)
 
     def _try(self, call: Any, *arguments: Any) -> bool:
         """Whether ``call`` succeeded. If the server disappears, the user gets one warning."""

@@ -8,6 +8,7 @@ import logging
 import math
 import warnings
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import mxnet as mx
@@ -122,7 +123,7 @@ class AutoLRS:
     """Set the rate of each stage of a training to the one that a search found best for it.
 
     At the beginning of each stage of τ updates, ``trials`` rates between ``low`` and ``high`` are tried from one exact
-    snapshot: each trains τ/10 updates, its loss at τ is forecast, and a Gaussian process proposes the next. Then
+    snapshot: each trains τ/10 updates (two or more), its loss at τ is forecast, and a Gaussian process proposes the next. Then
     everything is restored, and the stage is trained at the best rate. Stages double from ``first_stage`` to
     ``longest_stage``; at that length ``validate``, if given, judges the candidates. Ten trials a stage double its cost.
 
@@ -138,6 +139,7 @@ class AutoLRS:
         seed: of the search.
         validate: called with the net, returns a validation loss.
         log_path: every finished stage's candidates are appended there, a JSON object a line; infinite numbers are null.
+            Its folder is made.
 
     Attributes:
         candidates: every :class:`Candidate` tried by this object, in order.
@@ -210,6 +212,7 @@ class AutoLRS:
         self.candidates.extend(tried)
         self.rates.append(best.rate)
         if self.log_path is not None:
+            Path(self.log_path).parent.mkdir(parents=True, exist_ok=True)
             lines = "".join(json.dumps(_for_json(c, c is best)) + "\n" for c in tried)
             with open(self.log_path, "a", encoding="utf-8") as stream:
                 stream.write(lines)
@@ -220,7 +223,7 @@ class AutoLRS:
         with training_undone(learner):
             # Every trial draws the same dropout, in a resumed training too.
             mx.random.seed(int(np.random.SeedSequence((self.seed, stage)).generate_state(1)[0] >> 1))
-            rates = itertools.repeat(rate, max(1, length // 10))
+            rates = itertools.repeat(rate, max(2, length // 10))  # the first loss is from before its update
             losses, exploded = losses_at(learner, rates, lambda loss: not math.isfinite(loss))
             learner.close()
             if self.validate is not None and length >= self.longest_stage and not exploded:

@@ -10,6 +10,7 @@ from mxnet import autograd, gluon
 
 from ..checks import contexts_of, has_shapes, named_batch, require_trainable
 from ..data.forms import Unpack, call, shards, unpack_pair, unpacked
+from ..data.loaders import passes
 from ..errors import UsageError
 from ..state.memory import parameters_of
 from ..state.private import is_deferred, is_initialized, zero_gradient
@@ -134,9 +135,7 @@ class Learner:
             return self._held.pop()
         for _ in range(2):
             if self._batches is None:
-                if isinstance(self.data_loader, mx.io.DataIter):
-                    self.data_loader.reset()
-                self._batches = iter(self.data_loader)
+                self._batches = iter(passes(self.data_loader))
             batch = next(self._batches, None)
             if batch is not None:
                 return batch

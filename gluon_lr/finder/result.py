@@ -52,12 +52,17 @@ class LRFinderResult(List[Tuple[float, float]]):
             RecordError: the file holds no result, was altered, or has another version; its name is in the text.
         """
         try:
-            body = body_of(Path(path).read_text(encoding="utf-8"), VERSION)
+            content = Path(path).read_bytes()
+        except OSError as error:
+            name = str(path) if len(str(path)) < 200 else f"{str(path)[:60]}…"
+            raise RecordError(f"{name}: cannot be read ({error.strerror}): expected the path of a file") from error
+        try:
+            body = body_of(content.decode("utf-8"), VERSION)
             first, *rest = (
                 cls([(float(lr), float(loss)) for lr, loss in pairs], reason, (), body["momentum"])
                 for pairs, reason in zip(body["repeats"], body["stop_reasons"])
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RecordError(f"{path}: is not a finder's result ({error}). Delete it and search again") from error
         return cls(first, first.stop_reason, rest, first.momentum)
 

@@ -98,9 +98,7 @@ class LRFinder:
             whole_number("max_updates", max_updates, least=2),
             ladder,
         )
-        repeats, smoothing = whole_number("repeats", repeats, least=1), real_number("smoothing", smoothing)
-        if not 0 <= smoothing < 1:
-            raise UsageError(f"smoothing is {smoothing}: expected from 0 to below 1")
+        repeats = whole_number("repeats", repeats, least=1)
         if autograd.is_recording():
             raise UsageError("find() was called inside autograd.record(): call it outside, it records by itself")
         if stopping is not None and not callable(stopping):

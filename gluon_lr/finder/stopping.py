@@ -7,6 +7,7 @@ import statistics
 from typing import List, Optional, Sequence
 
 from ..arguments import real_number, whole_number
+from ..errors import UsageError
 
 
 def divergence(early: Sequence[float]) -> float:
@@ -35,6 +36,9 @@ class LRFinderStoppingCriteria:
     Attributes:
         reason: why it stopped, or None.
 
+    Raises:
+        UsageError: ``smoothing`` is not from 0 to below 1, or ``min_iter`` no whole number.
+
     Source: MXNet's *Learning Rate Finder* tutorial.
 
     Example:
@@ -45,6 +49,8 @@ class LRFinderStoppingCriteria:
 
     def __init__(self, smoothing: float = 0.3, min_iter: int = 20) -> None:
         self.smoothing = real_number("smoothing", smoothing)
+        if not 0 <= self.smoothing < 1:
+            raise UsageError(f"smoothing is {self.smoothing}: expected from 0 to below 1")
         self.min_iter = whole_number("min_iter", min_iter, least=0)
         self.running_mean: Optional[float] = None
         self.reason: Optional[str] = None

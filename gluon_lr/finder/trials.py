@@ -9,8 +9,10 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
 import mxnet as mx
 import numpy as np
 
+from ..data.loaders import tell_epoch
 from ..errors import UsageError
 from ..state import blocks_within, preserved
+from ..state.private import examples_rolled_over, roll_over
 
 
 @contextlib.contextmanager
@@ -51,11 +53,12 @@ def losses_at(learner: Any, rates: Iterable[float], stop: Callable[[float], bool
 
 @contextlib.contextmanager
 def loader_preserved(data_loader: Any) -> Iterator[None]:
-    """Restore what iterating a loader changes: NumPy's and Python's generators, the loader's own epoch, and the order
-    and place of an ``NDArrayIter``. Other iterators of MXNet's cannot be put back."""
+    """Restore what iterating a loader changes: NumPy's and Python's generators, the loader's own epoch, the examples
+    that a ``DataLoader`` rolls over into its next epoch, and the order and place of an ``NDArrayIter``. Other iterators
+    of MXNet's cannot be put back."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     epoch = getattr(data_loader, "epoch", None)
-    kept = {}
+    kept, rolled_over = {}, examples_rolled_over(data_loader)
     if isinstance(data_loader, mx.io.NDArrayIter):
         kept = {**vars(data_loader), "idx": data_loader.idx.copy()}  # it shuffles its index in place
     try:
@@ -65,8 +68,10 @@ def loader_preserved(data_loader: Any) -> Iterator[None]:
         random.setstate(python_state)
         if kept:
             vars(data_loader).update(kept)
+        if rolled_over is not None:
+            roll_over(data_loader, rolled_over)
         if epoch is not None:
-            data_loader.epoch = epoch
+            tell_epoch(data_loader, epoch)
 
 
 def _number(loss: Any) -> float:

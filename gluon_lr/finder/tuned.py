@@ -22,7 +22,7 @@ class Trial:
     Attributes:
         rate: the schedule's rate.
         updates: how long the trial was to be.
-        losses: of each update; the last one is not finite where the trial exploded.
+        losses: of each update; where the trial exploded, the last one is not finite or a hundred times the usual.
         score: what it is judged by: the mean loss of its last third, or the validation loss after it; infinite where
             it exploded.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Callable, Dict, List, Optional
 
 import mxnet as mx
@@ -25,7 +26,7 @@ LADDER = 1.3  # coarser than the finder's own, since trials follow
 ALONE = 1.2  # finer, where the curve has to do without trials
 _CURVE, _CURVE_ALONE = 60, 100  # the updates that one search in such steps takes, about
 _SHORTEST, _LEAST_SHARE = 60, 0.05  # a trial has so many updates, and this share of the training's, or it says nothing
-_EXPLODED = 100.0  # times the first loss
+_EXPLODED = 100.0  # times the first loss, or what is usual where that is more
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class TrialSetup:
         validation: judges a trial; None for its own last losses.
         seed: that MXNet's generator has at the start of every trial.
         on_update: called after each update.
+        usual: what losses are before anything is learned, since the first one of a trial may be tiny by chance.
     """
 
     learner: Any
@@ -45,6 +47,7 @@ class TrialSetup:
     validation: Optional[Callable[[Any], float]]
     seed: int
     on_update: Callable[[], Any]
+    usual: float = 0.0
 
     def attempt(self, rate: float, updates: int) -> Trial:
         """Train at a rate, look, and undo it."""
@@ -54,7 +57,7 @@ class TrialSetup:
             nonlocal first
             self.on_update()
             first = loss if first is None else first
-            return not math.isfinite(loss) or loss - first > _EXPLODED * (abs(first) or 1.0)
+            return not math.isfinite(loss) or loss - first > _EXPLODED * (max(abs(first), self.usual) or 1.0)
 
         with batches_from_the_start(self.learner), training_undone(self.learner):
             mx.random.seed(self.seed)
@@ -169,7 +172,8 @@ def run_trials(
             reason = f"{small}, and the curve shows no rate ({curve.suggestion.reason})"
             return TuneResult(None, None, None, small, [], request.updates, spent, reason)
         return TuneResult(suggestion, None, None, f"the curve's suggestion: {small}", [], request.updates, spent)
-    setup = TrialSetup(learner, request.schedule, request.validation, request.seed or 0, lambda: on_updates(1))
+    usual = median([abs(loss) for _, loss in curve[:20] if math.isfinite(loss)] or [0.0])
+    setup = TrialSetup(learner, request.schedule, request.validation, request.seed or 0, lambda: on_updates(1), usual)
     start = suggestion or start_without_suggestion(curve)
     trials = trials_from(setup.attempt, start, length, min(request.candidates, left // length))
     scores = {trial.rate: trial.score for trial in trials}

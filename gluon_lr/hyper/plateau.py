@@ -78,7 +78,8 @@ class ReduceOnPlateau(LRScheduler):
         self.cooldown, self.least, self.larger_is_better = cooldown, least, larger_is_better
         number(self, "factor", above=0, below=1)
         number(self, "patience", "cooldown", least=0, whole=True)
-        number(self, "threshold", "least", least=0)
+        number(self, "threshold", least=0)
+        number(self, "least", least=0, most=1)
         flag(self, "larger_is_better")
         self.multiplier, self.best, self.stalled, self.resting = 1.0, math.inf, 0, 0
 

@@ -249,6 +249,8 @@ def refuse_unknown(kind: type, given: Sequence[str], words: Optional[Dict[str, A
             advice = ours
         elif any(name in accepted for name in ours):
             advice = f"it is called {next(name for name in ours if name in accepted)} here"
+            if "epochs" in word:
+                advice += ", in updates: epochs times updates per epoch, or in epochs within a PerEpochScheduler"
         elif "warmup" in (word, *ours):
             advice = f"a warmup goes around it, as in WarmupScheduler({kind.__name__}(...), warmup=...)"
         else:

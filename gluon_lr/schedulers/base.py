@@ -107,7 +107,8 @@ class Scheduler(LRScheduler):
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=(5, 3))
-        ax.plot(range(n), self.values(n), **style)
+        rates = self.values(n)
+        ax.plot(range(len(rates)), rates, **style)
         ax.set_xlabel("t (updates, or what the schedule counts)")
         ax.set_ylabel("learning rate")
         return ax

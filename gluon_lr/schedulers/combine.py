@@ -285,8 +285,8 @@ class PerEpochScheduler(Scheduler):
     def length(self) -> Optional[float]:
         """Of the schedule, in updates."""
         length = self.schedule.length
-        if length is None or self.every == "update":
-            return None if length is None else length * self.updates_per_epoch
+        if not length or self.every == "update":
+            return length and length * self.updates_per_epoch
         return math.ceil(length) * self.updates_per_epoch + 1
 
 

@@ -46,7 +46,7 @@ class CosineWarmRestartsScheduler(Scheduler):
     def __call__(self, num_update: float) -> float:
         cycle, start, size = self._cycle(num_update if num_update > 0 else 0)
         u = max(0.0, num_update - start) / size
-        return cosine(self.base_lr * self.decay**cycle, self.final_lr, u)
+        return cosine(self.base_lr and self.base_lr * power(self.decay, cycle), self.final_lr, u)
 
     def _cycle(self, t: float) -> "tuple[int, float, float]":
         """The number of the cycle that holds t, its beginning, and its length."""

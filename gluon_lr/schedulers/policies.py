@@ -333,6 +333,9 @@ class FactorScheduler(Scheduler):
         stop_factor_lr: the rate never falls below this; default 1e-7.
         base_lr: the rate before the first update; default 0.1.
 
+    Raises:
+        UsageError: an argument is negative, or ``stop_factor_lr`` is above ``base_lr``.
+
     Source: *Dive into Deep Learning*, Learning Rate Scheduling, "Factor Scheduler".
 
     Example:
@@ -346,6 +349,11 @@ class FactorScheduler(Scheduler):
 
     def __post_init__(self) -> None:
         number(self, "factor", "stop_factor_lr", "base_lr", least=0)
+        require(
+            self.base_lr == 0 or self.stop_factor_lr <= self.base_lr,
+            f"FactorScheduler: stop_factor_lr is {self.stop_factor_lr:g} and base_lr {self.base_lr:g}: expected a "
+            "floor not above the rate. The order is factor, stop_factor_lr, base_lr; a StepScheduler has a step",
+        )
 
     def __call__(self, num_update: float) -> float:
         exponent = num_update + 1 if num_update > 0 else 1

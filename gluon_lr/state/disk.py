@@ -149,6 +149,8 @@ def read(path: Any, as_numpy_arrays: bool = False) -> Tuple[Snapshot, Dict[str, 
         ]
     except FileNotFoundError as error:
         raise RecordError(f"{path}: is not there") from error
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # zipfile, zlib, numpy and its header's parser each raise what they like
         raise RecordError(f"{path}: is damaged ({error}). Delete it; the run starts over") from error
     if not intact:

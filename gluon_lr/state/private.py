@@ -171,6 +171,17 @@ def what_loader_serves(loader: Any) -> Dict[str, Any]:
     return {"dataset": loader._dataset, "batch_sampler": loader._batch_sampler, "batchify_fn": loader._batchify_fn}
 
 
+def examples_rolled_over(loader: Any) -> Optional[List[Any]]:
+    """What a ``DataLoader`` with ``last_batch="rollover"`` has left for its next epoch; None for any other loader."""
+    left = getattr(getattr(loader, "_batch_sampler", None), "_prev", None)
+    return None if left is None else list(left)  # the sampler goes on filling its own list
+
+
+def roll_over(loader: Any, examples: List[Any]) -> None:
+    """Set what such a ``DataLoader`` begins its next epoch with."""
+    loader._batch_sampler._prev = examples
+
+
 def batch_size_of(loader: Any) -> Optional[int]:
     """The batch size of a ``DataLoader`` whose sampler has one."""
     return getattr(getattr(loader, "_batch_sampler", None), "_batch_size", None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import inspect
 import types
 from collections import deque
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
@@ -133,10 +133,11 @@ def _members(path: str, value: Any) -> Iterator[Tuple[str, Any]]:
     elif isinstance(value, types.MethodType):
         yield f"{path}.__self__", value.__self__
     elif isinstance(value, types.FunctionType):
-        used = inspect.getclosurevars(value)
-        for name, member in used.nonlocals.items():
-            yield f"{path}.{name}", member
-        for name, member in used.globals.items():
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
+            with contextlib.suppress(ValueError):  # not assigned yet, as in learner = Learner(net, loss=… learner …)
+                yield f"{path}.{name}", cell.cell_contents
+        for name in value.__code__.co_names:
+            member = value.__globals__.get(name)
             if _is_block(member):
                 yield f"{path}.{name}", member
         yield from _members(path, value.__defaults__ or ())

@@ -118,3 +118,15 @@ def test_a_seed_that_makes_no_sense_is_refused_before_the_search(seed):
     with pytest.raises(UsageError, match="seed is"):
         LRFinder(learner_of(loader)).find(seed=seed, progress=False)
     assert loader.given == []
+
+
+def test_what_a_loader_rolls_over_is_there_after_a_search():
+    def next_epoch(searched):
+        data = [(np.full(3, i, "float32"), float(i % 2)) for i in range(10)]
+        loader = gluon.data.DataLoader(data, 4, last_batch="rollover")
+        list(loader)
+        if searched:
+            LRFinder(learner_of(loader)).find(max_updates=7, progress=False)
+        return [[int(row[0]) for row in X.asnumpy()] for X, _ in loader]
+
+    assert next_epoch(True) == next_epoch(False) == [[8, 9, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gluon_lr.errors import UsageError
 from gluon_lr.finder import LRFinderStoppingCriteria
 from gluon_lr.finder.search import _rungs
 from gluon_lr.finder.stopping import divergence
@@ -108,3 +109,9 @@ def test_the_running_mean_counts_the_past_by_the_smoothing():
     assert means == [1.0, 1.5, 2.875]
     assert stop.reason is None
     assert LRFinderStoppingCriteria().smoothing == 0.3
+
+
+@pytest.mark.parametrize("smoothing", [1.0, 1.5, -0.1])
+def test_a_mean_that_would_never_move_is_refused(smoothing):
+    with pytest.raises(UsageError, match=r"smoothing is .*from 0 to below 1"):
+        LRFinderStoppingCriteria(smoothing)

@@ -364,3 +364,14 @@ def test_the_least_that_is_allowed_is_taken():
     assert (asked.updates, asked.allowed, asked.candidates, asked.seed) == (10, 2, 2, None)
     assert checked(None, 10, None, 1, 2, None, 0).seed == 0
     assert checked(None, 1000, None, 1.5, 2, None, None).allowed == 1500
+
+
+def test_a_first_batch_with_hardly_any_loss_does_not_make_the_others_explosions():
+    net = gluon.nn.Dense(1, in_units=2)
+    net.initialize(mx.init.Zero())
+    X = [mx.nd.random.normal(shape=(8, 2)) for _ in range(20)]
+    batches = [(x, 0.001 * x[:, :1] if i == 0 else x[:, :1] - x[:, 1:]) for i, x in enumerate(X)]
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.01})
+    found = LRFinder(Learner(net, batches, mx.cpu(), gluon.loss.L2Loss(), trainer)).tune(600, progress=False)
+    assert found.lr is not None
+    assert {trial.outcome for trial in found.trials} == {"finished"}

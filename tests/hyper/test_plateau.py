@@ -161,3 +161,8 @@ def test_every_observation_uses_up_the_cooldown():
     plateau = ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2)
     found = [plateau.observe(value) for value in (3, 3, 3, 2.5, 2.4, 2.4, 2.4, 2.4, 2.4, 2.4)]
     assert found == [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
+
+
+def test_a_least_multiplier_that_would_raise_the_rate_is_refused():
+    with pytest.raises(UsageError, match=r"least is 2\.0: expected a number of at least 0 and at most 1"):
+        ReduceOnPlateau(0.1, least=2.0)

@@ -329,3 +329,23 @@ def test_plain_numbers_are_left_alone(value):
 def test_a_momentum_that_is_upside_down_is_refused():
     with pytest.raises(UsageError, match=r"high is 0\.85 and low 0\.95: expected low <= high"):
         s.OneCycleScheduler(10, 0.1).momentum(0.85, 0.95)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: s.CosineScheduler(epochs=30), lambda: s.WarmupScheduler(0.1, warmup_epochs=2)]
+)
+def test_who_counts_epochs_is_told_that_updates_are_counted(make):
+    with pytest.raises(UsageError, match="in updates: epochs times updates per epoch, or in epochs within"):
+        make()
+
+
+@pytest.mark.parametrize("arguments", [(1000, 0.9), (1, 0.9), (0.9, 0.2, 0.1)])
+def test_a_floor_above_the_rate_is_refused(arguments):
+    with pytest.raises(UsageError, match="floor not above the rate"):
+        s.FactorScheduler(*arguments)
+
+
+def test_epochs_of_a_constant_have_no_length():
+    assert s.PerEpochScheduler(0.1, 100).length == 0
+    with pytest.raises(UsageError, match="has no length of its own: give lengths"):
+        s.ChainScheduler([s.PerEpochScheduler(0.1, 100), 0.5])

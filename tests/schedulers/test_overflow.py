@@ -24,3 +24,12 @@ def test_a_rate_that_grows_beyond_all_numbers_can_be_held(growing):
     assert growing(9999) == math.inf
     if hasattr(growing, "factor"):
         assert type(growing)(**{**vars(growing), "base_lr": 0.0})(9999) == getattr(growing, "stop_factor_lr", 0.0)
+
+
+def test_peaks_that_grow_end_in_infinity():
+    assert s.CosineWarmRestartsScheduler(1, decay=10.0, base_lr=1.0)(400) == math.inf
+
+
+def test_a_drawing_takes_what_values_takes():
+    (line,) = s.CosineScheduler(5, 0.1).plot(5.0).lines
+    assert len(line.get_ydata()) == 5

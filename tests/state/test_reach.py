@@ -9,6 +9,7 @@ from mxnet import autograd, gluon
 from small import assert_same, made, state
 
 from gluon_lr.errors import RecordError, UsageError
+from gluon_lr.finder import Learner
 from gluon_lr.state import blocks_within, capture, load, parameters_of, preserved, restore, save
 
 
@@ -306,3 +307,17 @@ def test_a_snapshot_of_a_net_alone_is_not_put_back_into_a_trainer():
     net.initialize()
     with pytest.raises(RecordError, match="without its trainer"):
         restore(capture(net), net, gluon.Trainer(net.collect_params(), "sgd"))
+
+
+def test_a_variable_that_is_not_assigned_yet_holds_nothing():
+    net = gluon.nn.Dense(2, in_units=3)
+    net.initialize()
+
+    def made():
+        learner = Learner(
+            net, [(mx.nd.ones((4, 3)), mx.nd.zeros(4))], mx.cpu(), lambda out, y: own(out, y) + 0 * (learner is None)
+        )
+        return learner
+
+    own = gluon.loss.SoftmaxCrossEntropyLoss()
+    assert made().iteration(0.1) > 0

@@ -255,3 +255,30 @@ def test_notes_come_back_as_they_were_or_are_refused(tmp_path):
         with pytest.raises(RecordError, match=said):
             save(tmp_path / "other", net, notes=wrong)
     assert not (tmp_path / "other").exists()
+
+
+def test_arrays_of_numpys_in_a_block_are_state_too(tmp_path):
+    class Averaging(gluon.nn.Dense):
+        def __init__(self):
+            super().__init__(2, in_units=3)
+            self.average, self.kinds = np.zeros(2), np.array([object()])
+
+        def forward(self, x):
+            self.average = self.average + 1
+            return super().forward(x)
+
+    trained, other = Averaging(), Averaging()
+    for net in (trained, other):
+        net.initialize()
+    for _ in range(3):
+        trained(mx.nd.ones((1, 3)))
+    save(tmp_path / "net", trained)
+    load(tmp_path / "net", other)
+    assert other.average.tolist() == [3.0, 3.0]
+    assert capture(trained).nbytes >= other.average.nbytes
+
+
+def test_a_folder_is_not_a_damaged_file(tmp_path):
+    with pytest.raises(RecordError, match="cannot be read") as told:
+        load(tmp_path, gluon.nn.Dense(2))
+    assert "Delete" not in str(told.value)

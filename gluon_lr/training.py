@@ -201,9 +201,9 @@ def train(
         not finite: nothing can be learned from there.
 
     Raises:
-        UsageError: no epochs, an empty loader, nothing to train, a net on other contexts, batches of another form, data
-            that the net cannot take, a loss of one number for a whole batch, or a label that is no class of the net's
-            (found after the epoch that it came in).
+        UsageError: no epochs, validation data that begin or end within a history, an empty loader, nothing to train, a
+            net on other contexts, batches of another form, data that the net cannot take, a loss of one number for a
+            whole batch, or a label that is no class of the net's (found after the epoch that it came in).
 
     Source: the chapter's ``train``.
     """
@@ -238,7 +238,7 @@ def train(
     history = History() if history is None else history
     # A new trainer has made none of the history's updates; one that trained before has made more.
     made, applied = max(trainer.optimizer.num_update, sum(history.updates)), -1
-    if len(history) and bool(history.valid_loss) != (valid_iter is not None):
+    if 0 < len(history) < num_epochs and bool(history.valid_loss) != (valid_iter is not None):
         raise UsageError(
             f"valid_iter is {'missing' if history.valid_loss else 'new'}: expected validation data in all epochs of a "
             "history or in none, or its lists would not be of the same epochs"

@@ -128,6 +128,7 @@ def outcome(history: Dict[str, List[float]], classes: int = 10) -> str:
     if not math.isfinite(losses[-1]):
         return "collapsed"
     guessing = accuracy <= 1 / classes + min(1 / classes, 0.1)
-    before = 0.995 * losses[len(losses) // 2 - 1] if len(losses) > 1 else math.inf
-    learning = losses[-1] < min(before, history["first_loss"][0]) and losses[-1] <= 1.005 * min(losses)
+    middle, least = losses[len(losses) // 2 - 1], min(losses)
+    before = middle - 0.005 * abs(middle) if len(losses) > 1 else math.inf
+    learning = losses[-1] < min(before, history["first_loss"][0]) and losses[-1] <= least + 0.005 * abs(least)
     return "collapsed" if guessing and not learning else "finished"

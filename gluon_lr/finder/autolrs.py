@@ -123,8 +123,8 @@ class AutoLRS:
     """Set the rate of each stage of a training to the one that a search found best for it.
 
     At the beginning of each stage of τ updates, ``trials`` rates between ``low`` and ``high`` are tried from one exact
-    snapshot: each trains τ/10 updates (two or more), its loss at τ is forecast, and a Gaussian process proposes the next. Then
-    everything is restored, and the stage is trained at the best rate. Stages double from ``first_stage`` to
+    snapshot: each trains τ/10 updates (two or more), its loss at τ is forecast, and a Gaussian process proposes the
+    next. Then everything is restored, and the stage is trained at the best rate. Stages double from ``first_stage`` to
     ``longest_stage``; at that length ``validate``, if given, judges the candidates. Ten trials a stage double its cost.
 
     Give it to :func:`gluon_lr.train` among its ``schedules``. A search depends on nothing but the net's state, the
@@ -199,9 +199,11 @@ class AutoLRS:
             raise UsageError("the trainer has a scheduler, and AutoLRS sets the rate itself: build it without one")
         draw = np.random.default_rng((self.seed, stage))
         tried: List[Candidate] = []
+        later = int(mx.nd.random.randint(0, 2**31 - 1, shape=(1,)).asscalar())
         for trial in range(self.trials):
             rate = _propose(self.low, self.high, [(c.rate, c.forecast) for c in tried], draw)
             tried.append(self._try(trainer, rate, stage, trial, length))
+        mx.random.seed(later)  # the training draws on as its own seed has it, not as the search's
         best = min(tried, key=lambda candidate: candidate.forecast)
         if best.forecast == math.inf:
             log.warning(

@@ -78,8 +78,9 @@ class LRFinder:
             ladder: ``exponential`` (default) or ``linear``.
             repeats: searches from the same start on other batches, combined in ln(lr); default 1.
             stopping: a function of the loss that says whether to stop, called after each update; if it has a
-                ``reason``, that is recorded. With several ``repeats`` each has a copy of its own. Default
-                :class:`LRFinderStoppingCriteria` with ``smoothing``.
+                ``reason``, that is recorded. With several ``repeats`` each has a copy of its own. In the place of an
+                :class:`LRFinderStoppingCriteria` each search has a new one with its numbers; any other is yours to
+                reset. Default :class:`LRFinderStoppingCriteria` with ``smoothing``.
             seed: MXNet's generator is seeded with it when the search ends; default it stays as the search left it.
             snapshot_file: where to keep the net's state during the search, so that it is still there after a kill
                 (``snapshot.load`` restores it); default in memory.

@@ -120,15 +120,17 @@ def checked(
     if not (budget > 0 and math.isfinite(budget)):
         raise UsageError(f"budget is {budget:g}: expected a finite number above 0, in trainings of {updates} updates")
     if schedule is not None:
-        if not callable(schedule) or isinstance(schedule, (type, mx.lr_scheduler.LRScheduler)):
+        if not callable(schedule) or isinstance(schedule, mx.lr_scheduler.LRScheduler):
             raise UsageError(
                 f"schedule is {schedule!r}: expected a function of a rate and a number of updates, such as "
                 "schedule=lambda lr, updates: CosineScheduler(updates, lr)"
             )
-        if not max(rates_of(schedule, 0.1, updates)) > 0:
+        rates = rates_of(schedule, 0.1, updates)
+        if not max(rates) > 0 or rates == rates_of(schedule, 0.2, updates):
+            what = "the same rates for 0.1 and 0.2" if max(rates) > 0 else "no rate above 0 for a rate of 0.1"
             raise UsageError(
-                f"schedule gives no rate above 0 for a rate of 0.1 over {updates} updates: expected a function of the "
-                "rate and the number of updates, in this order"
+                f"schedule gives {what} over {updates} updates: expected a function of the rate and the number of "
+                "updates, in this order"
             )
     candidates = whole_number("candidates", candidates, least=2)
     seed = None if seed is None else whole_number("seed", seed, least=0)

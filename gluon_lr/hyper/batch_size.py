@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Iterator, Tuple
 
@@ -99,5 +100,7 @@ class ScheduledBatches(ArrayBatches):
         return -(-len(self.images) // self._size(self.epoch))
 
     def __iter__(self) -> Iterator[Tuple[Any, Any]]:
-        self.batch_size = self._size(self.epoch)
-        return super().__iter__()
+        served = copy.copy(self)  # the first epoch's size stays this object's own, by which compare knows it again
+        served.batch_size = self._size(self.epoch)
+        self.epoch += 1
+        return ArrayBatches.__iter__(served)

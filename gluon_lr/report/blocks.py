@@ -43,7 +43,7 @@ def update_blocks(path: Path, contents: Mapping[str, str]) -> None:
     text = path.read_text(encoding="utf-8")
     for name in present(text, list(contents)):
         text = with_block(text, name, contents[name])
-    windows = b"\r\n" in path.read_bytes()  # its line ends stay as they are
+    windows = b"\r\n" in path.read_bytes()  # as a file of Windows' has them
     write_text(path, text.replace("\n", "\r\n") if windows else text)
 
 

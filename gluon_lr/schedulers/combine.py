@@ -187,7 +187,7 @@ class ScaleScheduler(Scheduler):
         number(self, "factor", least=0)
 
     def __call__(self, num_update: float) -> float:
-        return self.schedule(num_update) * self.factor
+        return self.factor and self.schedule(num_update) * self.factor  # 0 also of a rate beyond all numbers
 
     @property
     def length(self) -> Optional[float]:

@@ -119,7 +119,11 @@ class OneCycleScheduler(Scheduler):
         return self.max_update
 
     def momentum(self, high: float = 0.95, low: float = 0.85) -> "OneCycleMomentumScheduler":
-        """The momentum that goes with it: high where the rate is low."""
+        """The momentum that goes with it: high where the rate is low.
+
+        Raises:
+            UsageError: a momentum is not between 0 and 1, or ``low`` is above ``high``: give both.
+        """
         return OneCycleMomentumScheduler(self.max_update, high, low, self.rise, self.three_phase, self.curve)
 
 

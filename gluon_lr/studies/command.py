@@ -118,6 +118,9 @@ def _train(study: Study, options: Options, specs: Sequence[RunSpec], tracking: C
         return [] if record is None else [record]
     with cluster(options.dask):
         before(options)
+        if options.fresh:  # before they are followed: the old records are not news
+            for spec in specs:
+                Store(options.folder).forget(spec)
         with tracking:
             return sweep(
                 specs,

@@ -293,6 +293,9 @@ def test_what_collapsed_means():
     lost = {**slow, "test_acc": [0.29, 0.25, 0.1, 0.1], "train_loss": [2.1, 2.45, 2.52, 2.33]}
     assert outcome(lost) == "collapsed", "it fell in the second half, but had been better before"
     assert outcome({**slow, "test_acc": [0.2]}, classes=3) == "finished"
+    below = {"test_acc": [0.1], "first_loss": [-0.5]}
+    assert outcome({**below, "train_loss": [-1.0, -2.0, -3.0, -4.0]}) == "finished", "a loss may be negative"
+    assert outcome({**below, "train_loss": [-1.0, -4.0, -4.0, -3.0]}) == "collapsed"
     assert outcome({**good, "test_acc": [0.42]}, classes=3) == "collapsed", "by a tenth better than guessing at most"
     once = {"test_acc": [0.19], "first_loss": [2.4]}
     assert outcome({**once, "train_loss": [2.0]}) == "finished", "one epoch has only the first batch to be held against"

@@ -6,7 +6,7 @@ import math
 import mxnet as mx
 import numpy as np
 import pytest
-from mxnet import gluon
+from mxnet import gluon, lr_scheduler
 from small import drawn, everything, net_with_batchnorm, updates
 from test_finder import RULES_OF_STEP, assert_identical, train_search_train
 
@@ -241,7 +241,8 @@ def test_where_every_trial_explodes_there_is_no_rate():
         (T, {"seed": -1}, "seed is -1"),
         (T, {"schedule": CosineScheduler(T, 0.1)}, "expected a function of a rate and a number of updates"),
         (T, {"schedule": "cosine"}, "expected a function of a rate"),
-        (T, {"schedule": CosineScheduler}, "expected a function of a rate and a number of updates"),
+        (T, {"schedule": CosineScheduler}, "no rate above 0 for a rate of 0.1"),
+        (T, {"schedule": lambda lr, n: OneCycleScheduler(lr, n)}, "the same rates for 0.1 and 0.2 over 320 updates"),
         (T, {"schedule": lambda lr, n: CosineScheduler(lr, n)}, "no rate above 0 for a rate of 0.1 over 320 updates"),
         (T, {"schedule": lambda lr: lr}, "schedule does not give a scheduler"),
         (T, {"schedule": lambda lr, n: "cosine"}, "is no schedule: expected a scheduler"),
@@ -375,3 +376,17 @@ def test_a_first_batch_with_hardly_any_loss_does_not_make_the_others_explosions(
     found = LRFinder(Learner(net, batches, mx.cpu(), gluon.loss.L2Loss(), trainer)).tune(600, progress=False)
     assert found.lr is not None
     assert {trial.outcome for trial in found.trials} == {"finished"}
+
+
+def test_a_class_that_takes_a_rate_and_a_number_of_updates_is_such_a_function():
+    class Falling(lr_scheduler.LRScheduler):
+        def __init__(self, lr, updates):
+            super().__init__(lr)
+            self.updates = updates
+
+        def __call__(self, num_update):
+            return self.base_lr * (1 - num_update / (2 * self.updates))
+
+    net = net_with_batchnorm()
+    request = checked(Learner(net, drawn(), mx.cpu(), trainer=sgd(net)), T, Falling, 1, 4, None, None)
+    assert rates_of(request.schedule, 0.5, 2) == [0.375, 0.25]

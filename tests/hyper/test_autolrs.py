@@ -222,3 +222,13 @@ def test_that_every_trial_diverged_is_said(caplog):
     found.apply(trainer, 1)
     assert "all 3 trials of stage 0 diverged, down to a rate of 1e+25" in caplog.text
     assert found.rates == [min(candidate.rate for candidate in found.candidates)]
+
+
+def test_a_training_draws_on_as_its_own_seed_has_it():
+    def drawn(seed):
+        net, trainer = bowl("sgd", learning_rate=1.0)
+        mx.random.seed(seed)
+        search(net, first_stage=20, longest_stage=20, trials=2).apply(trainer, 1)
+        return mx.nd.random.uniform(shape=3).asnumpy().tolist()
+
+    assert drawn(1) == drawn(1) != drawn(2)

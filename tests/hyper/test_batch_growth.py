@@ -95,3 +95,10 @@ def test_an_epoch_serves_every_example_once_whatever_is_asked_meanwhile():
     served = next(first)[1].asnumpy().tolist()
     assert sum(len(y) for _, y in batches) == 6000
     assert served + [label for _, y in first for label in y.asnumpy().tolist()] == list(range(6000))
+
+
+def test_batches_that_served_an_epoch_are_still_known_by_their_first_size():
+    sizes = s.PiecewiseConstantScheduler([1], [1, 2])
+    batches = ScheduledBatches(np.zeros((4, 1), np.uint8), np.arange(4), sizes)
+    assert [[len(y) for _, y in batches] for _ in range(2)] == [[1, 1, 1, 1], [2, 2]]
+    assert (batches.batch_size, batches.epoch, len(batches)) == (1, 2, 2)

@@ -125,3 +125,21 @@ def test_examples_that_roll_over_are_trained_in_the_next_epoch():
     X, y = np.arange(10.0, dtype="float32")[:, None], (np.arange(10) % 2).astype("float32")
     seen, _ = seen_by(mx.io.NDArrayIter(X, y, 4, last_batch_handle="roll_over"))
     assert seen == [*range(8), 8, 9, *range(10), *range(8)]
+
+
+def test_a_history_that_is_whole_is_given_back_whatever_was_validated():
+    net, trainer = made()
+    history = train(net, BATCHES, BATCHES, 2, LOSS, trainer, CPU, valid_iter=BATCHES)
+    assert train(net, BATCHES, BATCHES, 2, LOSS, trainer, CPU, history=history) is history
+    with pytest.raises(UsageError, match="valid_iter is missing"):
+        train(net, BATCHES, BATCHES, 3, LOSS, trainer, CPU, history=history)
+
+
+def test_a_list_of_no_contexts_is_no_context():
+    from gluon_lr import Learner
+    from gluon_lr.training import evaluate
+
+    net, trainer = made()
+    for use in (lambda: evaluate(net, BATCHES, LOSS, []), lambda: Learner(net, BATCHES, [], LOSS, trainer)):
+        with pytest.raises(UsageError, match="expected a context"):
+            use()

@@ -33,3 +33,7 @@ def test_peaks_that_grow_end_in_infinity():
 def test_a_drawing_takes_what_values_takes():
     (line,) = s.CosineScheduler(5, 0.1).plot(5.0).lines
     assert len(line.get_ydata()) == 5
+
+
+def test_nothing_times_infinity_is_nothing():
+    assert s.ScaleScheduler(s.StepScheduler(1, 2, base_lr=1e-6), 0)(9999) == 0

@@ -211,3 +211,9 @@ def test_the_command_ends_in_the_answer(tmp_path):
     assert "This was a quick run" in done.stdout
     assert "Published, yours and the committed trainings" in done.stdout
     assert "needs two seeds" not in done.stdout
+
+
+def test_the_one_that_has_a_committed_twin_is_named(others):
+    own = [of(others, "cosine"), replace(of(others, "constant"), spec={**of(others, "constant").spec, "seed": 99})]
+    assert answer_words(own, others)[1].startswith("cosine, seed 0 equals the committed training")
+    assert answer_words(own[:1], others)[1].startswith("It equals the committed training")

@@ -256,3 +256,12 @@ def test_a_score_on_validation_data_that_are_not_there_is_refused_before_anythin
     with pytest.raises(UsageError, match="there are no validation data: expected"):
         compare(small_net, clouds, {"c": ConstantScheduler}, metric="valid_loss", out=tmp_path / "none", progress=False)
     assert not (tmp_path / "none").exists()
+
+
+def test_what_was_said_of_the_accuracy_does_not_turn_a_loss_round(tmp_path):
+    options = {"loss": gluon.loss.L2Loss(), "seeds": [0, 1], "epochs": 8, "progress": False}
+    schedules = {"bad": lambda lr: ConstantScheduler(lr / 1000), "good": ConstantScheduler}
+    found = compare(
+        lambda: gluon.nn.Dense(1), line, schedules, lrs=[0.3], larger_is_better=True, out=tmp_path, **options
+    )
+    assert found.table().rows[0][0] == "good"

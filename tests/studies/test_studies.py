@@ -214,6 +214,7 @@ def test_words_count_what_was_judged_and_do_not_turn_round():
     assert ranking_words(one) == "means, the best first: 2 epochs"
     beyond = Store(ROOT / "chapter_runs" / "beyond").records()
     some = [r for r in beyond if r.spec["run"] in ("constant", "step")]
+    assert found_words(some[:1]).startswith("Two seeds or more")
     assert found_words(some).startswith("Of 1 way of scheduling, beside its counterpart, ")
     assert found_words(beyond).startswith("Of 7 ways of scheduling, each beside its counterpart, ")
 
@@ -224,14 +225,17 @@ def test_runs_are_followed_from_when_they_begin(tmp_path):
     class Follower:
         def __enter__(self):
             events.append("followed")
+            assert not Store(tmp_path).records(), "old ones are gone before anyone looks"
 
         def __exit__(self, *_):
             events.append("not any more")
 
     study = replace(CHAPTER, build=build, before=lambda _: events.append("before"))
-    options = parse(study, ["--out", str(tmp_path), "--jobs", "1"])
-    (record,) = train_all(study, options, specs(("a",)), Follower())
-    assert (events, record.status) == (["before", "followed", "not any more"], "finished")
+    for again in ([], ["--fresh"]):
+        events.clear()
+        options = parse(study, ["--out", str(tmp_path), "--jobs", "1", *again])
+        (record,) = train_all(study, options, specs(("a",)), Follower())
+        assert (events, record.status) == (["before", "followed", "not any more"], "finished")
 
 
 def test_the_exercises_committed_grid_is_whole():

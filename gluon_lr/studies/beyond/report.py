@@ -59,6 +59,8 @@ def found_words(records: Sequence[Record]) -> str:
     ]
     which = "; ".join(told_apart) if told_apart else "none"
     trained = sum(test.difference.n > 1 for test in tests)
+    if not trained:
+        return "Two seeds or more of a way and of its counterpart are needed to tell them apart."
     ways = "1 way of scheduling," if trained == 1 else f"{trained} ways of scheduling, each"
     text = f"Of {ways} beside its counterpart, these can be told apart: {which}."
     groups = by_run([record for record in records if record.complete])

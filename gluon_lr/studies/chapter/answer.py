@@ -165,7 +165,8 @@ def _on_bits(done: Sequence[Record], others: Sequence[Record]) -> str:
     equal, apart = [n for n, same in found.items() if same], [n for n, same in found.items() if not same]
     if not apart:
         if len(equal) == 1:
-            return "It equals the committed training of the same seed in every epoch, to the last bit."
+            what = "It" if len(done) == 1 else equal[0]
+            return f"{what} equals the committed training of the same seed in every epoch, to the last bit."
         return f"All {len(equal)} equal the committed trainings of the same seeds in every epoch, to the last bit."
     if not equal:
         return (

@@ -147,8 +147,12 @@ def compare(
     epochs = whole_number("epochs", epochs, least=1)
     require_context_name(ctx)
     given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
-    if isinstance(metric, str) and metric.startswith("valid_") and loaders(data, numbers[0])[1] is None:
-        raise UsageError(f"metric is {metric!r}, and there are no validation data: expected (train, validation, test)")
+    if isinstance(metric, str) and metric.startswith("valid_"):
+        with seeded(numbers[0]):
+            if loaders(data, numbers[0])[1] is None:
+                raise UsageError(
+                    f"metric is {metric!r}, and there are no validation data: expected (train, validation, test)"
+                )
     identities, folder = Identities(names, schedules), Path(out)
     Store(folder).require_own("compare")
     tuned = {} if rates else _tuned(given, epochs, numbers[0], identities, folder, jobs, ctx, fresh)
@@ -157,8 +161,8 @@ def compare(
     read = 0 if fresh else count_recorded(Store(folder), planned)
     build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
     records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
-    if metric is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [0.0])):
-        by = score_of("test_loss", larger_is_better)
+    if metric is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [])):
+        by = score_of("test_loss", None)  # larger_is_better was said of the accuracy
     from .report import write_report
 
     found = Comparison(records, folder, write_report(folder, records, by), read, len(records) - read, by, tuned)
@@ -217,7 +221,7 @@ def _plan(
     }
     hooks = {"unpack": given.unpack, "batch_metric": given.batch_metric}
     same.update({name: identities.hook(name, hook) for name, hook in hooks.items() if hook is not None})
-    by_seed = {seed: identities.data(given.data, seed) for _, _, seed in runs}
+    by_seed = {seed: identities.data(given.data, seed) for seed in dict.fromkeys(seed for _, _, seed in runs)}
     identified = {}
     for name, lr, _ in runs:
         if (name, lr) not in identified:

@@ -143,3 +143,26 @@ def test_a_list_of_no_contexts_is_no_context():
     for use in (lambda: evaluate(net, BATCHES, LOSS, []), lambda: Learner(net, BATCHES, [], LOSS, trainer)):
         with pytest.raises(UsageError, match="expected a context"):
             use()
+
+
+class PerCall:
+    """The book's factor scheduler: it decays at each call."""
+
+    def __init__(self, base_lr=0.1):
+        self.base_lr = base_lr
+
+    def __call__(self, num_update):
+        self.base_lr *= 0.9
+        return self.base_lr
+
+
+def test_noting_the_rate_of_a_scheduler_that_counts_its_calls_makes_no_call():
+    (net, trainer), (other, plain) = made(lr_scheduler=PerCall()), made(lr_scheduler=PerCall())
+    history = train(net, BATCHES, BATCHES, 1, LOSS, trainer, CPU)
+    for X, y in BATCHES:
+        with mx.autograd.record():
+            loss = LOSS(other(X), y)
+        loss.backward()
+        plain.step(4)
+    assert trainer.optimizer.lr_scheduler.base_lr == plain.optimizer.lr_scheduler.base_lr
+    assert history.lr_first == pytest.approx([0.01 * 0.9])

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,9 +11,11 @@ import time
 import urllib.request
 
 import pytest
-from conftest import run_module
+from conftest import ROOT, run_module
 
 from gluon_lr.experiments.store import Store
+from gluon_lr.experiments.tracking import MlflowTracker
+from gluon_lr.studies.chapter.experiment import specifications
 
 pytestmark = pytest.mark.slow
 COMMAND = ("gluon_lr.chapter", "--quick", "--only", "square-root,cosine", "--epochs", "3")
@@ -116,3 +119,21 @@ def test_without_a_server_the_store_is_in_the_output_folder(tmp_path):
     _, runs = runs_at(f"sqlite:///{tmp_path / 'out' / 'quick' / 'mlflow.db'}")
     assert sorted(runs) == ["cosine", "square-root"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_parameters_that_a_lost_server_missed_follow(tmp_path):
+    from mlflow import MlflowClient
+
+    (spec,) = specifications(["cosine"], "as-printed", [0], 40)
+    Store(tmp_path / "out").record_path(spec).parent.mkdir(parents=True)
+    shutil.copy(Store(ROOT / "chapter_runs" / "chapter").record_path(spec), Store(tmp_path / "out").record_path(spec))
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracker = MlflowTracker(uri, spec.study, [spec], tmp_path / "out")
+    client, tags = MlflowClient(uri), {"key": spec.key, "folder": tracker._where}
+    begun = client.create_run(tracker._experiment, run_name=spec.key, tags=tags)
+    client.log_param(begun.info.run_id, "seed", "0")
+    with tracker:
+        pass
+    (run,) = client.search_runs([tracker._experiment])
+    assert (run.data.params["reading"], run.data.params["seed"], run.info.status) == ("as-printed", "0", "FINISHED")

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Dict, List, NoReturn, Optional, Tuple
 
 from . import __version__
-from .cli import accept_any_terminal, run
+from .cli import run
 
 # name: (module with its main, what it does, how long it takes)
 COMMANDS: Dict[str, Tuple[str, str, str]] = {
@@ -32,19 +32,18 @@ def usage() -> str:
 def main(argv: Optional[List[str]] = None) -> NoReturn:
     """Run the command that the first argument names; without one, list the commands."""
     arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0] in ("-h", "--help"):
-        accept_any_terminal()
-        print(usage())
-        sys.exit(0 if arguments else 2)
-    name, rest = arguments[0], arguments[1:]
-    if name == "--version":
-        print(f"gluon_lr {__version__}")
-        sys.exit(0)
-    if name not in COMMANDS:
-        print(f"gluon-lr: unknown command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
-        sys.exit(2)
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
 
     def command(given: Optional[List[str]]) -> int:
+        if name in ("-h", "--help"):
+            print(usage())
+            return 0 if arguments else 2
+        if name == "--version":
+            print(f"gluon_lr {__version__}")
+            return 0
+        if name not in COMMANDS:
+            print(f"gluon-lr: unknown command {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+            return 2
         return import_module(f".{COMMANDS[name][0]}.__main__", __package__).main(given)
 
     run(command, name, rest)

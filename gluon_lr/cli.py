@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import importlib
 import io
 import logging
@@ -62,23 +64,36 @@ def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("gluon_lr").setLevel(logging.INFO)
     try:
-        code = main(argv)
-        sys.stdout.flush()
+        try:
+            code = main(argv)
+        except SystemExit as asked:  # of --help, whose text is still to be written out
+            code = asked.code if isinstance(asked.code, int) else int(bool(asked.code))
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except GluonLRError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         fresh = " without --fresh" if "--fresh" in (sys.argv[1:] if argv is None else argv) else ""
-        print(f"{prog}: interrupted; the same command{fresh} goes on from here", file=sys.stderr)
+        after = "nothing of it is kept" if command == "find" else f"the same command{fresh} goes on from here"
+        print(f"{prog}: interrupted; {after}", file=sys.stderr)
         code = 130
     except BrokenPipeError:
-        # The reader of our output has closed the pipe; point stdout elsewhere so that the interpreter flushes silently.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_to_nowhere()  # the reader of our output has closed the pipe
         code = 1
     except OSError as error:
-        print(f"{prog}: {error}. Free space or name another folder, then run it again", file=sys.stderr)
+        place = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+        advice = ". Free space or name another folder, then run it again" if place else ""
+        print(f"{prog}: {error}{advice}", file=sys.stderr)
+        _write_to_nowhere()  # or what could not be written is tried again at the end
         code = 1
     sys.exit(code)
+
+
+def _write_to_nowhere() -> None:
+    """Point standard output elsewhere, so that the interpreter flushes it silently."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def positive_int(text: str) -> int:

@@ -167,6 +167,8 @@ def last_mean(record: Record, epochs: int) -> float:
 
 def mean_drop(record: Record) -> float:
     """How much the test accuracy falls from an epoch to the next, on average: 0 where it never falls."""
+    if record.epochs < 2:
+        return 0.0
     return float(np.mean(np.maximum(0, -np.diff(record.history["test_acc"]))))
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 LEVEL = 0.95
 
+_ROUNDING = 1e-13  # of a difference of numbers of up to 100 or so, such as accuracies and losses
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -91,7 +93,7 @@ def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
     if len(numbers) < 2:
         p = 1.0
     elif _equal(numbers):
-        p = min(1.0, 2 * 0.5 ** len(numbers)) if numbers[0] else 1.0
+        p = 1.0 if are_zero(numbers) else min(1.0, 2 * 0.5 ** len(numbers))
         interval = replace(interval, low=-math.inf, high=math.inf)
     else:
         p = float(stats.ttest_1samp(numbers, 0.0).pvalue)
@@ -101,7 +103,17 @@ def compare_differences(name: str, differences: Sequence[float]) -> PairedTest:
 def _equal(numbers: np.ndarray) -> bool:
     """Whether differences vary by no more than rounding: their own, or that of the numbers of up to 100 or so, such as
     accuracies and losses, that were subtracted."""
-    return bool(np.ptp(numbers) <= max(1e-12 * np.abs(numbers).max(), 1e-13))
+    return bool(np.ptp(numbers) <= max(1e-12 * np.abs(numbers).max(), _ROUNDING))
+
+
+def are_zero(differences: Sequence[float]) -> bool:
+    """Whether differences are all nothing but rounding, that of numbers of up to 100 or so which were subtracted.
+
+    Example:
+        >>> are_zero([0.0, 1e-17, -2e-17]), are_zero([0.0, 1e-9])
+        (True, False)
+    """
+    return bool(np.abs(np.asarray(differences, float)).max(initial=0.0) <= _ROUNDING)
 
 
 def p_at_most(differences: Sequence[float], delta: float) -> float:

@@ -209,9 +209,11 @@ def load_data_fashion_mnist(
 
     Raises:
         DataError: the data can neither be found nor fetched.
+        UsageError: ``limit`` is not a whole number of at least 1.
 
     Source: the chapter's function of the same name in d2l.
     """
+    limit = None if limit is None else whole_number("limit", limit, least=1)
     train, train_labels, test, test_labels = fashion_mnist_arrays(obtain(FASHION_MNIST, data_dir))
     return (
         ArrayBatches(train[:limit], train_labels[:limit], batch_size, shuffle=True, seed=seed),
@@ -230,6 +232,7 @@ def load_data_cifar10(
 
     Arguments and errors are those of :func:`load_data_fashion_mnist`; the normalization is the tutorial's.
     """
+    limit = None if limit is None else whole_number("limit", limit, least=1)
     train, train_labels, test, test_labels = cifar10_arrays(obtain(CIFAR10, data_dir))
     return (
         ArrayBatches(train[:limit], train_labels[:limit], batch_size, True, seed, normalize_cifar10),

@@ -208,6 +208,8 @@ def _fashion_mnist_from_debian(scratch: Path) -> None:
     packages = sorted(scratch.glob(f"{DEBIAN_PACKAGE}_*.deb"))
     if not packages:
         raise DataError(f"apt-get brought no {DEBIAN_PACKAGE} package")
+    if shutil.which("dpkg-deb") is None:
+        raise DataError("this machine has no dpkg-deb to open the package with")
     unpacked = scratch / "unpacked.tar"
     with open(unpacked, "wb") as stream:
         subprocess.run(

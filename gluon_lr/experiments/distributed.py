@@ -104,9 +104,7 @@ def train_together(
     if record is None:
         raise UsageError(f"another command is training {spec.key} in {folder}: wait for it, or name another --out")
     if record.status == "failed":
-        raise GluonLRError(
-            f"{(record.error or '').strip().splitlines()[-1]}. The other workers wait for this one: stop them"
-        )
+        raise GluonLRError(f"{record.failure}. The other workers wait for this one: stop them")
     barrier(store)
     return record if store.rank == 0 else None
 

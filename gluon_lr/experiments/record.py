@@ -59,6 +59,12 @@ class Record:
         """The version of gluon_lr that trained; 1.0.0 did not write its own down."""
         return str(self.environment.get("gluon_lr", "1.0.0"))
 
+    @property
+    def failure(self) -> str:
+        """What a failed run raised, in a line: the trace's last line that is not indented."""
+        lines = [line for line in (self.error or "").splitlines() if line.strip() and not line[0].isspace()]
+        return lines[-1] if lines else ""
+
     def last(self, name: str) -> float:
         """The last epoch's value of a history list; NaN before the first."""
         return self.history[name][-1] if self.history.get(name) else math.nan
@@ -91,6 +97,8 @@ def read_record(path: Path) -> Record:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise RecordError(f"{path}: is not there") from error
+    except PermissionError as error:
+        raise RecordError(f"{path}: may not be read ({error.strerror}). Change its permissions") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedError(f"{path}: cannot be read ({error}). Delete it; its run is then made again") from error
     try:

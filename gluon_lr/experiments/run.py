@@ -7,6 +7,7 @@ import logging
 import math
 import random
 import traceback
+from dataclasses import replace
 from typing import Any, List, Optional
 
 from .. import state
@@ -81,6 +82,8 @@ def execute(
         done = store.find(spec)
         if done is not None and done.complete:
             return done
+        if writes and done is not None and done.status == "failed":  # or who waits for us would take the old failure
+            store.write(spec, replace(done, status="running", error=None))
         try:
             return _train(spec, build, store, ctx, data_dir, writes)
         except OutputError:

@@ -260,7 +260,7 @@ def _report(record: Record) -> None:
     spec = record.spec
     name = f"{spec['run']} ({spec['reading']}, seed {spec['seed']})"
     if record.status == "failed":
-        log.warning("%s failed: %s", name, (record.error or "").strip().splitlines()[-1])
+        log.warning("%s failed: %s", name, record.failure)
     else:
         log.info(
             "%s %s: train loss %.3f, train acc %.3f, test acc %.3f, %.0f s",

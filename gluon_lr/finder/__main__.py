@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import traceback
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..cli import Parser, check_context, folder, function_name, imported, positive_int, positive_rate, run, seed
 from ..errors import GluonLRError, UsageError
+from ..files import writable_folder
 
 DATASETS = ("fashion-mnist", "cifar10")
 
@@ -18,13 +20,16 @@ def main(argv: Optional[List[str]] = None) -> int:
     """The command line; the exit code."""
     options = _parser().parse_args(argv)
     learner = _learner(options)
+    if options.out.exists() and not options.out.is_dir():
+        raise UsageError(f"--out {options.out} is a file: expected a folder")
 
     from ..experiments.run import seed_everything
     from . import LRFinder
 
     seed_everything(options.seed)
-    result = LRFinder(learner).find(options.lr_start, options.multiplier, lr_stop=options.lr_stop,
-                                    repeats=options.repeats)  # fmt: skip
+    with _failing_in_a_line("the search"):
+        result = LRFinder(learner).find(options.lr_start, options.multiplier, lr_stop=options.lr_stop,
+                                        repeats=options.repeats)  # fmt: skip
     print(result)
     for rule, suggestion in result.suggestions.items():
         print(f"  {rule:9} {_reading(result.combined.get(rule), suggestion)}")
@@ -112,7 +117,7 @@ def _parameters(given: List[str]) -> Dict[str, Any]:
             values[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             values[name] = text
-        number = isinstance(values[name], (int, float))
+        number = isinstance(values[name], (int, float)) and not isinstance(values[name], bool)
         if name == "lr_scheduler" or (name in ("learning_rate", "momentum", "wd") and not number):
             raise UsageError(f"--param {argument}: expected a number, such as momentum=0.9; a search sets the rates")
     return values
@@ -121,15 +126,22 @@ def _parameters(given: List[str]) -> Dict[str, Any]:
 def _call(name: str, *arguments: Any) -> Any:
     """What the user's function gives; where it fails, one line says where in the user's file."""
     function = imported(name)
-    try:
+    with _failing_in_a_line(name):
         return function(*arguments)
+
+
+@contextlib.contextmanager
+def _failing_in_a_line(what: str) -> Iterator[None]:
+    """What the user's code raises in the block, as a line that says where."""
+    try:
+        yield
     except GluonLRError:
         raise
     except Exception as error:
         at = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if at.filename == __file__ else f" at {at.filename}:{at.lineno}"
         text = (str(error).strip().splitlines() or [""])[0]
-        raise UsageError(f"{name} failed{where}: {type(error).__name__}: {text}") from error
+        raise UsageError(f"{what} failed{where}: {type(error).__name__}: {text}") from error
 
 
 def _reading(combined: Optional[Tuple[float, float, float]], suggestion: Any) -> str:
@@ -140,21 +152,20 @@ def _reading(combined: Optional[Tuple[float, float, float]], suggestion: Any) ->
     return f"{median:.3g}" if low == high else f"{median:.3g} ({low:.3g} … {high:.3g})"
 
 
-def _write(result: Any, out: Path) -> List[Path]:
-    """The search as a picture and two tables in ``out``; their paths."""
+def _write(result: Any, out: Path) -> Iterator[Path]:
+    """The search as two tables and a picture in ``out``; their paths, as each is written."""
     from matplotlib.figure import Figure
 
-    from ..files import writable_folder
     from ..report.figures import save_png
 
     out = writable_folder(out)
-    paths = [out / "find.png", out / "find.csv", out / "find.json"]
+    result.to_csv(out / "find.csv")
+    yield out / "find.csv"
+    result.to_json(out / "find.json")
+    yield out / "find.json"
     figure = Figure(figsize=(6, 6), layout="constrained")
     result.plot(figure.subplots())
-    save_png(figure, paths[0])
-    result.to_csv(paths[1])
-    result.to_json(paths[2])
-    return paths
+    yield save_png(figure, out / "find.png")
 
 
 if __name__ == "__main__":

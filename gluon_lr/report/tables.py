@@ -13,7 +13,7 @@ import numpy as np
 from ..analysis.comparisons import compare_collapses, compare_runs, compare_schedules, finite
 from ..analysis.measures import ACCURACY, Score
 from ..analysis.selection import Cell, best_rate, by_run, cells, scores
-from ..analysis.statistics import PairedTest, mean_interval
+from ..analysis.statistics import Interval, PairedTest, are_zero, mean_interval
 from ..analysis.verdicts import Claim, judge
 from ..experiments.record import Record
 
@@ -78,11 +78,29 @@ def results_csv(records: Iterable[Record]) -> str:
 
 def spread(values: Sequence[float], digits: int = 4) -> str:
     """A mean with its 95 % interval, as text."""
-    interval = mean_interval(values)
-    if interval.n == 0:
+    if not len(values) or not np.isfinite(values).all():
         return "–"
-    around = "" if interval.n == 1 else f" ± {interval.half_width:.{digits}f}"
-    return f"{interval.mean:.{digits}f}{around}"
+    interval = mean_interval(values)
+    if interval.n == 1:
+        return f"{interval.mean:.{_digits(interval.mean, digits)}f}"
+    shown = _digits(interval.half_width, digits)
+    return f"{interval.mean:.{shown}f} ± {interval.half_width:.{shown}f}"
+
+
+def difference_text(gain: Interval, digits: int = 4) -> str:
+    """A mean difference with its 95 % interval, as text; without one where all seeds differ by the same."""
+    if not math.isfinite(gain.mean):
+        return "–"
+    if not math.isfinite(gain.low):
+        return f"{gain.mean + 0.0:+.{_digits(gain.mean, digits)}f} in every seed"
+    shown = _digits(gain.half_width, digits)
+    return f"{gain.mean:+.{shown}f} ({gain.low:+.{shown}f} … {gain.high:+.{shown}f})"
+
+
+def _digits(scale: float, least: int) -> int:
+    """Decimals that show two figures of ``scale``, where ``least`` of them show none."""
+    small = 1e-12 < abs(scale) < 0.5 * 10.0**-least  # below that it is rounding
+    return 1 - math.floor(math.log10(abs(scale))) if small else least
 
 
 def arms_table(records: Sequence[Record], caption: str) -> Table:
@@ -143,10 +161,9 @@ def _test_rows(
     rows = []
     for verdict in verdicts:
         gain = verdict.test.difference
-        around = f"({gain.low:+.4f} … {gain.high:+.4f})" if math.isfinite(gain.low) else "in every seed"
-        measured = f"{gain.mean:+.4f} {around}" if gain.n > 1 and math.isfinite(gain.mean) else "–"
+        measured = difference_text(gain) if gain.n > 1 else "–"
         text = words.get(verdict.verdict, verdict.verdict)
-        if gain.n > 1 and not any(verdict.test.differences):  # two names of one thing
+        if gain.n > 1 and are_zero(verdict.test.differences):  # two names of one thing
             text = f"the same with all {gain.n} seeds"
         rows.append([verdict.claim.text, measured, f"{verdict.test.p_corrected:.3g}", text])
     return rows
@@ -170,7 +187,7 @@ def _cell_text(cell: Cell, digits: int = 4, by: Score = ACCURACY) -> str:
         return f"– ({collapsed} of {len(cell)} collapsed{without})"
     if not collapsed and not lost:
         return spread(values, digits)
-    return f"{np.mean(values):.{digits}f} ({collapsed} of {len(cell)} collapsed{without})"
+    return f"{np.mean(values):.{_digits(np.mean(values), digits)}f} ({collapsed} of {len(cell)} collapsed{without})"
 
 
 def schedules_table(records: Sequence[Record], caption: str, by: Score = ACCURACY) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis.power import power_of_equivalence, power_of_no_gain, smallest_shown
 from ..analysis.verdicts import KINDS, Claim, Verdict
-from .tables import Table
+from .tables import Table, difference_text
 
 
 def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
@@ -18,7 +18,7 @@ def verdict_table(verdicts: Sequence[Verdict], caption: str) -> Table:
         gain, claim = verdict.test.difference, verdict.claim
         if gain.n < 2:
             continue
-        measured = f"{gain.mean:+.4f} ({gain.low:+.4f} … {gain.high:+.4f})"
+        measured = difference_text(gain)
         small = "–" if claim.delta is None else f"{claim.delta:g}: {verdict.p_equivalent:.3g}"
         p = f"{verdict.test.p_corrected:.3g}"
         rows.append([claim.text, claim.measure, measured, p, small, verdict.verdict])

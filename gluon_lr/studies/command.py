@@ -84,7 +84,7 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     print(f"report: {page}\nresults: {folder / 'results.csv'}")
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
-        print(f"failed: {record.spec['run']} seed {record.spec['seed']}: {(record.error or '').splitlines()[-1]}")
+        print(f"failed: {record.spec['run']} seed {record.spec['seed']}: {record.failure}")
     return 1 if failed else 0
 
 

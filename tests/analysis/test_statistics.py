@@ -180,3 +180,13 @@ def test_a_difference_that_is_no_number_shows_nothing(lost):
     assert compare_differences("d", [lost, 1.0, 1.1, 0.9]).p == 1.0
     assert compare_differences("d", [lost, lost]).p == 1.0
     assert p_at_most([lost, 1.0, 1.1], 9.0) == 1.0
+
+
+def test_rounding_is_no_difference():
+    first, second = (
+        dict.fromkeys(range(6), (0.7 + 0.8 + 0.9) / 3),
+        dict.fromkeys(range(6), (0.9 + 0.8 + 0.7) / 3),
+    )
+    assert first != second
+    assert compare_paired("a − b", first, second).p == 1
+    assert compare_differences("a − b", [0.01] * 6).p == pytest.approx(2 / 64)

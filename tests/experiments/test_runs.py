@@ -333,3 +333,18 @@ def test_every_committed_record_has_the_outcome_of_its_curves():
             for record in Store(runs.parent).records():
                 if "first_loss" in record.history:  # the chapter's by 1.0.0, kept beside the new ones, have none
                     assert record.status == outcome(record.history), record.path.name
+
+
+def test_a_run_that_is_made_again_says_no_longer_that_it_failed(tmp_path):
+    (spec,), store, seen = specs(("a",)), Store(tmp_path), []
+
+    def failing(*_):
+        raise ValueError("column 'age' is missing:\n  have: a, b\n")
+
+    def looking(*arguments):
+        seen.append(store.find(spec).status)
+        return build(*arguments)
+
+    failed = execute(spec, failing, store)
+    assert (failed.status, failed.failure) == ("failed", "ValueError: column 'age' is missing:")
+    assert (execute(spec, looking, store).status, seen) == ("finished", ["running"])

@@ -128,3 +128,25 @@ def test_a_net_that_is_initialized_already_stays_as_it_is(in_a_folder_with_nets,
     monkeypatch.setattr(users_nets, "net", lambda ctx: made)
     main(["users_nets:net", *ON_DATA])
     assert (made.weight.data().asnumpy() == before).all()
+
+
+def test_a_search_without_a_finite_loss_keeps_its_tables(in_a_folder_with_nets, capsys):
+    (in_a_folder_with_nets / "users_nets.py").write_text(
+        USERS_FILE + "\ndef lost():\n    return lambda output, label: (output - label[:, None]).abs() * float('nan')\n"
+    )
+    with pytest.raises(UsageError):
+        main(["users_nets:net", "--data", "users_nets:data", "--loss", "users_nets:lost", "--out", "found"])
+    assert sorted(path.name for path in (in_a_folder_with_nets / "found").iterdir()) == ["find.csv", "find.json"]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_search(in_a_folder_with_nets):
+    (in_a_folder_with_nets / "taken").write_text("")
+    with pytest.raises(UsageError, match="--out taken is a file"):
+        main(["users_nets:net", *ON_DATA, "--lr-stop", "1e-9", "--out", "taken"])
+
+
+def test_what_the_net_raises_is_one_line(in_a_folder_with_nets):
+    with pytest.raises(UsageError, match=r"the search failed.*clip_gradient"):
+        main(["users_nets:net", *ON_DATA, "--param", "clip_gradient=abc"])
+    with pytest.raises(UsageError, match="expected a number"):
+        main(["users_nets:net", *ON_DATA, "--param", "momentum=True"])

@@ -1,5 +1,6 @@
 """Wrong arguments: one line naming the remedy, exit code 1 or 2, no trace, and nothing on disk changed."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -258,3 +259,19 @@ def test_a_terminal_without_unicode_gets_a_question_mark(tmp_path):
     (tmp_path / "own.py").write_text("from gluon_lr.cli import run\nrun(lambda argv: print('\\xb1') or 0, 'own', [])\n")
     done = run_module("own", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "?\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["chapter", "--help"], ["--version"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_closes_the_pipe_or_a_full_disk_costs_no_traceback(arguments, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-W", "ignore", "-m", "gluon_lr", *arguments]
+    read, write = os.pipe()
+    os.close(read)
+    full = os.open("/dev/full", os.O_WRONLY)
+    for output in (write, full):
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+        assert done.returncode in (0, 1)  # newer Pythons' argparse does not mind
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+        os.close(output)

@@ -4,13 +4,14 @@ import io
 from contextlib import redirect_stderr
 from dataclasses import replace
 
+from gluon_lr.analysis.statistics import compare_differences
 from gluon_lr.experiments.progress import bars
 from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.spec import RunSpec
 from gluon_lr.experiments.store import Store
 from gluon_lr.report.figures import SCHEDULES, draw_training, look, looks
 from gluon_lr.report.page import environments, made_by
-from gluon_lr.report.tables import arms_table, pairs_table
+from gluon_lr.report.tables import arms_table, difference_text, pairs_table, spread
 
 
 def test_no_two_schedules_look_alike_in_colour_nor_in_grey():
@@ -90,3 +91,13 @@ def test_two_names_of_one_schedule_are_the_same_and_have_no_interval():
     ((_, difference, _, verdict),) = pairs_table(records, "").rows
     assert difference == "+0.1000 in every seed"
     assert verdict.startswith("not resolved at 3 seeds")
+
+
+def test_small_numbers_are_shown_with_two_figures():
+    assert spread([5.0e-5, 5.2e-5, 5.1e-5]) == "0.0000510 ± 0.0000025"
+    assert spread([0.5, 0.52, 0.51]) == "0.5100 ± 0.0248"
+    assert spread([float("inf"), 1.0, 2.0]) == "–"
+    gain = compare_differences("a − b", [-5e-5, -5.1e-5, -4.9e-5]).difference
+    assert difference_text(gain) == "-0.0000500 (-0.0000525 … -0.0000475)"
+    assert difference_text(compare_differences("a − b", [1e-17, -1e-17]).difference) == "+0.0000 in every seed"
+    assert difference_text(compare_differences("a − b", [0.01, 0.01]).difference) == "+0.0100 in every seed"

@@ -265,3 +265,27 @@ def test_what_was_said_of_the_accuracy_does_not_turn_a_loss_round(tmp_path):
         lambda: gluon.nn.Dense(1), line, schedules, lrs=[0.3], larger_is_better=True, out=tmp_path, **options
     )
     assert found.table().rows[0][0] == "good"
+
+
+def test_classes_are_along_the_axis_of_the_loss(tmp_path):
+    def images(seed):
+        X, chance = mx.nd.random.normal(shape=(4, 1, 16, 16)), mx.nd.random.uniform(shape=(4, 16, 16)) > 0.5
+        return [(X, chance)] * 2, [(X, chance)]
+
+    options = {"loss": gluon.loss.SoftmaxCrossEntropyLoss(axis=1), "seeds": [0], "epochs": 2, "progress": False}
+    make_net = lambda: gluon.nn.Conv2D(2, 1, weight_initializer="zeros")  # noqa: E731
+    found = compare(make_net, images, {"c": ConstantScheduler}, lrs=[1e-9], out=tmp_path, **options)
+    assert [record.status for record in found.records] == ["collapsed"], "half of two classes is guessing"
+
+
+def test_what_was_given_only_the_last_time_is_named(tmp_path):
+    from test_comparing import clouds, small_net
+
+    options = {"lrs": [0.1], "seeds": [0], "epochs": 1, "progress": False, "out": tmp_path}
+    compare(small_net, clouds, {"c": ConstantScheduler}, batch_metric=distance_to_labels, **options)
+    with pytest.raises(RecordError, match=r"was made with another batch_metric: .*distance_to_labels.* → none"):
+        compare(small_net, clouds, {"c": ConstantScheduler}, **options)
+
+
+def distance_to_labels(output, target):
+    return (output.argmax(axis=1) - target).abs()

@@ -59,6 +59,6 @@ def own_schedule(text: str) -> Tuple[str, str]:
         ('halved', 'my_schedules:halved')
     """
     name, equals, function = text.partition("=")
-    if not equals or not re.fullmatch(r"[\w.+-]+", name):
+    if not equals or not re.fullmatch(r"[^\W_][\w.+-]*", name):
         raise argparse.ArgumentTypeError(f"expected a schedule, as NAME=module:function, got {text!r}")
     return name, function_name(function)

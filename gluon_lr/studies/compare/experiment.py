@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...analysis.measures import ACCURACY, Score, score_of
 from ...arguments import MOST_SEED, whole_number
+from ...checks import number_of_classes
 from ...data.forms import Unpack
 from ...errors import UsageError
 from ...experiments.spec import Ingredients, RunSpec
@@ -274,13 +275,15 @@ def _build(
     net.collect_params().reset_ctx(ctx)
     inputs, _ = shards((given.unpack or unpack_pair)(next(iter(test_iter))), [ctx])[0]
     output = call(net, inputs)
-    classes = 10 if isinstance(output, (list, tuple)) else max(2, output.shape[-1])
+    loss = gluon.loss.SoftmaxCrossEntropyLoss() if given.loss is None else given.loss
+    several = isinstance(output, (list, tuple))
+    classes = 10 if several else max(2, number_of_classes(loss, output) or output.shape[-1])
     scheduler = _scheduler(given.schedules, spec.settings["schedule"], spec.settings["rate"])
     return Ingredients(
         net,
         train_iter,
         test_iter,
-        gluon.loss.SoftmaxCrossEntropyLoss() if given.loss is None else given.loss,
+        loss,
         gluon.Trainer(net.collect_params(), given.optimizer, {**given.optimizer_params, "lr_scheduler": scheduler}),
         {"name": "the user's own", "edition": "the user's own", "described": words[spec.key]},
         valid_iter=valid_iter,

@@ -63,9 +63,10 @@ def _difference(record: Record, run: Planned) -> str:
         return "an earlier gluon_lr, which told nets and data apart by less than it does now"
     differ = [key for key in spec if key != "settings" and spec[key] != record.spec.get(key)]
     differences = [f"another {key}: {record.spec.get(key)} → {spec[key]}" for key in differ]
-    for key in settings:
-        if settings[key] != record.spec["settings"].get(key):
-            differences.append(_one(key, record, settings[key], run.words.get(key, str(settings[key]))))
+    for key in dict.fromkeys([*settings, *record.spec["settings"]]):
+        now = settings.get(key)
+        if now != record.spec["settings"].get(key):
+            differences.append(_one(key, record, now, run.words.get(key, "none" if now is None else str(now))))
     then = record.environment.get("numpy", np.__version__)
     if then != np.__version__:
         differences.append(f"NumPy {then} then, {np.__version__} now, which may be all that differs")
@@ -74,7 +75,8 @@ def _difference(record: Record, run: Planned) -> str:
 
 def _one(key: str, record: Record, now: Any, words: str) -> str:
     then = record.spec["settings"].get(key)
-    before = record.data.get("described", {}).get(key) or (str(then) if not isinstance(then, dict) else "not recorded")
+    before = record.data.get("described", {}).get(key) or ("not recorded" if isinstance(then, dict) else str(then))
+    before = "none" if then is None else before
     name = _CALLED.get(key, f"another {key}")
     if before != words:
         return f"{name}: {before} → {words}"

@@ -67,7 +67,9 @@ def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional
         try:
             code = main(argv)
         except SystemExit as asked:  # of --help, whose text is still to be written out
-            code = asked.code if isinstance(asked.code, int) else int(bool(asked.code))
+            if not isinstance(asked.code, (int, type(None))):
+                raise
+            code = asked.code or 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except GluonLRError as error:

@@ -43,7 +43,9 @@ def as_contexts(ctx: Any) -> List[mx.Context]:
         UsageError: one of them is something else.
     """
     contexts = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
-    for one in contexts or [None]:
+    if not contexts:
+        raise UsageError("ctx is an empty list: expected a context, such as mx.cpu() or mx.gpu(0), or a list of them")
+    for one in contexts:
         if not isinstance(one, mx.Context):
             raise UsageError(f"ctx is {one!r}: expected a context, such as mx.cpu() or mx.gpu(0), or a list of them")
     return contexts

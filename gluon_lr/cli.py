@@ -93,7 +93,11 @@ def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional
 
 
 def _write_to_nowhere() -> None:
-    """Point standard output elsewhere, so that the interpreter flushes it silently."""
+    """Write out what is left; where that fails too, point standard output elsewhere, so that the interpreter's own
+    attempt at the end is silent."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stdout.flush()
+        return
     with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or it is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 import time
 from dataclasses import asdict, dataclass, field
@@ -20,10 +19,9 @@ from .data.loaders import passes, tell_epoch
 from .denormals import denormals_as_zero
 from .errors import UsageError
 from .metrics import Metric, Metrics
-from .schedulers.purity import changes_when_called
 from .state import parameters_of
 from .state.private import has_sparse_gradient, loss_scaler, zero_gradient
-from .update import examples, forward, update
+from .update import examples, forward, rate_noted, update
 
 # Updates that may wait in MXNet's queue: enough never to stall it, few enough to bound its memory. Each wait switches
 # threads, which costs a sixth of a small net's update. So we wait for this many at once, when twice as many are queued.
@@ -90,19 +88,6 @@ def try_context(name: str = "auto") -> mx.Context:
             raise UsageError(f"no context {name}: this MXNet sees {gpus} GPUs. Use cpu, or install mxnet-cu112")
         return mx.gpu(int(index or 0))
     raise UsageError(f"unknown context {name!r}: expected auto, cpu, gpu or gpu:1")
-
-
-def _coming_rate(trainer: gluon.Trainer) -> Optional[float]:
-    """The rate of the next update where asking for it afterwards would change what trains: a scheduler that counts its
-    calls, as the book's does, is asked in a copy. None for any other."""
-    optimizer = trainer.optimizer
-    kind = type(optimizer.lr_scheduler)
-    if optimizer.lr_scheduler is None or kind.__module__ == "mxnet.lr_scheduler" or not changes_when_called(kind):
-        return None
-    try:
-        return float(copy.deepcopy(optimizer.lr_scheduler)(optimizer.num_update + 1))
-    except Exception:  # it cannot be copied, or asked: MXNet will ask it in a moment, and fail as it does
-        return None
 
 
 @contextlib.contextmanager
@@ -274,11 +259,12 @@ def train(
                         schedule.apply(trainer, made + 1)
                 for parameter in adding:
                     zero_gradient(parameter)
-                counted, coming = trainer.optimizer.num_update, _coming_rate(trainer)
-                done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
+                counted = trainer.optimizer.num_update
+                with rate_noted(trainer) as rate_used:
+                    done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
                 made += 1 if loss_scaler(trainer) is None else trainer.optimizer.num_update - counted
                 metrics.add(done)
-                rates.append(trainer.learning_rate if coming is None else coming)
+                rates.append(rate_used())
                 sizes.append(examples(done))
                 counts.append(len(done))
                 running.append(done[-1].losses)

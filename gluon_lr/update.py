@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import mxnet as mx
@@ -124,6 +125,36 @@ def rate_set_to(trainer: gluon.Trainer, lr: Optional[float]) -> Iterator[None]:
         yield
     finally:
         optimizer.lr_scheduler = scheduler
+
+
+class _Noting:
+    """A scheduler that remembers the first rate that it gave."""
+
+    def __init__(self, scheduler: Callable[[int], float]) -> None:
+        self.scheduler, self.rate = scheduler, math.nan
+
+    def __call__(self, num_update: int) -> float:
+        rate = self.scheduler(num_update)
+        self.rate = float(rate) if math.isnan(self.rate) else self.rate
+        return rate
+
+
+@contextlib.contextmanager
+def rate_noted(trainer: gluon.Trainer) -> Iterator[Callable[[], float]]:
+    """In the block an update is made; the function says its rate.
+
+    To ask a scheduler that counts its calls, as the book's does, would change what trains. So one that is neither ours
+    nor MXNet's is overheard.
+    """
+    scheduler = trainer.optimizer.lr_scheduler
+    if scheduler is None or type(scheduler).__module__.startswith(("gluon_lr.", "mxnet.lr_scheduler")):
+        yield lambda: trainer.learning_rate
+        return
+    noting = trainer.optimizer.lr_scheduler = _Noting(scheduler)
+    try:
+        yield lambda: noting.rate
+    finally:
+        trainer.optimizer.lr_scheduler = scheduler
 
 
 def _forward_backward(net: Any, loss: Callable[..., Any], trainer: Any, pairs: Sequence[Any]) -> List[Shard]:

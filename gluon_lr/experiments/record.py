@@ -61,9 +61,10 @@ class Record:
 
     @property
     def failure(self) -> str:
-        """What a failed run raised, in a line: the trace's last line that is not indented."""
-        lines = [line for line in (self.error or "").splitlines() if line.strip() and not line[0].isspace()]
-        return lines[-1] if lines else ""
+        """What a failed run raised, in a line: the first of its message, behind the last place that the trace names."""
+        lines = (self.error or "").splitlines()
+        last = max((i for i, line in enumerate(lines) if line.startswith("  File ")), default=-1)
+        return next((line for line in lines[last + 1 :] if line.strip() and not line[0].isspace()), "")
 
     def last(self, name: str) -> float:
         """The last epoch's value of a history list; NaN before the first."""

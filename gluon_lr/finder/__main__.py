@@ -90,7 +90,9 @@ def _learner(options: Any) -> Any:
         trainer = gluon.Trainer(net.collect_params(), options.optimizer, rule)
     except (AssertionError, TypeError, ValueError) as error:
         raise UsageError(f"--optimizer {options.optimizer}: {error}") from error
-    return Learner(net, _data(options), context, loss, trainer)
+    data = _data(options)
+    with _failing_in_a_line("the net on its data"):
+        return Learner(net, data, context, loss, trainer)
 
 
 def _data(options: Any) -> Any:

@@ -53,9 +53,10 @@ class LRFinderResult(List[Tuple[float, float]]):
         """
         try:
             content = Path(path).read_bytes()
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # ValueError: a null character in the name
             name = str(path) if len(str(path)) < 200 else f"{str(path)[:60]}…"
-            raise RecordError(f"{name}: cannot be read ({error.strerror}): expected the path of a file") from error
+            why = getattr(error, "strerror", None) or error
+            raise RecordError(f"{name}: cannot be read ({why}): expected the path of a file") from error
         try:
             body = body_of(content.decode("utf-8"), VERSION)
             first, *rest = (

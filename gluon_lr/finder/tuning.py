@@ -11,7 +11,7 @@ import mxnet as mx
 
 from ..arguments import real_number, whole_number
 from ..errors import UsageError
-from ..schedulers import pure
+from ..schedulers import Scheduler, pure
 from ..training import evaluate
 from .learner import Learner
 from .result import LRFinderResult
@@ -120,13 +120,15 @@ def checked(
     if not (budget > 0 and math.isfinite(budget)):
         raise UsageError(f"budget is {budget:g}: expected a finite number above 0, in trainings of {updates} updates")
     if schedule is not None:
-        if not callable(schedule) or isinstance(schedule, mx.lr_scheduler.LRScheduler):
+        if not callable(schedule) or isinstance(schedule, mx.lr_scheduler.LRScheduler) or _other_arguments(schedule):
             raise UsageError(
                 f"schedule is {schedule!r}: expected a function of a rate and a number of updates, such as "
                 "schedule=lambda lr, updates: CosineScheduler(updates, lr)"
             )
-        rates = rates_of(schedule, 0.1, updates)
-        if not max(rates) > 0 or rates == rates_of(schedule, 0.2, updates):
+        rates, alike = rates_of(schedule, 0.1, updates), []
+        for low, high in ((0.1, 0.2), (1e-6, 2e-6)):  # a schedule may well hold large rates down
+            alike.append(rates_of(schedule, low, updates) == rates_of(schedule, high, updates))
+        if not max(rates) > 0 or all(alike):
             what = "the same rates for 0.1 and 0.2" if max(rates) > 0 else "no rate above 0 for a rate of 0.1"
             raise UsageError(
                 f"schedule gives {what} over {updates} updates: expected a function of the rate and the number of "
@@ -135,6 +137,12 @@ def checked(
     candidates = whole_number("candidates", candidates, least=2)
     seed = None if seed is None else whole_number("seed", seed, least=0)
     return TuneRequest(updates, int(budget * updates), candidates, schedule, _judge(learner, validation), seed)
+
+
+def _other_arguments(schedule: Any) -> bool:
+    """Whether it is a class of ours or MXNet's, whose first two arguments are not a rate and a number of updates."""
+    ours = isinstance(schedule, type) and issubclass(schedule, Scheduler)
+    return ours or getattr(schedule, "__module__", "") == "mxnet.lr_scheduler"
 
 
 def _judge(learner: Any, validation: Any) -> Optional[Callable[[Any], float]]:

@@ -97,7 +97,8 @@ def made_by(records: Sequence[Record]) -> List[str]:
     if len(counts) < 2:
         return []
     listed = ", ".join(f"{count} by {version}" for version, count in sorted(counts.items()))
-    return [f"Made by several versions of gluon_lr: {listed}. Each record names its own."]
+    unnamed = "; one that names none is by 1.0.0" if "1.0.0" in counts else ""
+    return [f"Made by several versions of gluon_lr: {listed}. Each record names its own{unnamed}."]
 
 
 def _threads(record: Record) -> str:

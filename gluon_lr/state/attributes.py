@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
+import numpy as np
+
 from ..errors import RecordError
 from .private import is_initialized, own_attributes
 from .reach import blocks_of, schedules_of
@@ -82,8 +84,14 @@ def restore_attributes(saved: Dict[str, Any], net: Any, also: Sequence[Any] = ()
 
 
 def stored_attributes(copy: Any) -> Dict[str, Any]:
-    """The attributes of a block that a file or another block receives: those with arrays, and those that are None."""
-    return {key: detached(part) for key, part in copy.content.items() if part is None or arrays_within(part)}
+    """The attributes of a block that a file or another block receives: those with arrays, those that are an array of
+    NumPy's numbers, and those that are None."""
+    found = {key: detached(part) for key, part in copy.content.items()}
+    return {key: value for key, value in found.items() if value is None or arrays_within(value) or _is_numbers(value)}
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
 
 def _plain_attributes(block: Any) -> Dict[str, Any]:

@@ -232,7 +232,7 @@ def _check_same_shape(name: str, saved: Any, parameter: Any) -> None:
 
 
 def _stored(array: Any) -> Any:
-    return array if getattr(array, "stype", "default") == "default" else array.data
+    return array if array.stype == "default" else array.data
 
 
 def _itemsize(array: Any) -> int:

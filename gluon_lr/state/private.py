@@ -174,7 +174,7 @@ def what_loader_serves(loader: Any) -> Dict[str, Any]:
 def examples_rolled_over(loader: Any) -> Optional[List[Any]]:
     """What a ``DataLoader`` with ``last_batch="rollover"`` has left for its next epoch; None for any other loader."""
     left = getattr(getattr(loader, "_batch_sampler", None), "_prev", None)
-    return None if left is None else list(left)  # the sampler goes on filling its own list
+    return list(left) if isinstance(left, list) else None  # a copy: the sampler goes on filling its own list
 
 
 def roll_over(loader: Any, examples: List[Any]) -> None:

@@ -217,7 +217,7 @@ def _aligned(current: Any, length: int) -> List[Any]:
 
 
 def arrays_within(value: Any) -> List[Any]:
-    """MXNet's arrays, and NumPy's of numbers, in a copy or in nested collections, each once."""
+    """MXNet's arrays in a copy or in nested collections, each once."""
     found: Dict[int, Any] = {}
     waiting, seen = [value], set()
     while waiting:
@@ -227,7 +227,7 @@ def arrays_within(value: Any) -> List[Any]:
                 continue
             seen.add(id(part))
             part = part.content
-        if is_array(part) or (isinstance(part, np.ndarray) and part.dtype.kind in "biufc"):
+        if is_array(part):
             found[id(part)] = part
         elif isinstance(part, dict):
             waiting.extend(part.values())

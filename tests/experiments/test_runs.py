@@ -339,7 +339,7 @@ def test_a_run_that_is_made_again_says_no_longer_that_it_failed(tmp_path):
     (spec,), store, seen = specs(("a",)), Store(tmp_path), []
 
     def failing(*_):
-        raise ValueError("column 'age' is missing:\n  have: a, b\n")
+        raise ValueError("column 'age' is missing:\nhave: a, b\n")
 
     def looking(*arguments):
         seen.append(store.find(spec).status)

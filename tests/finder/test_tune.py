@@ -10,7 +10,7 @@ from mxnet import gluon, lr_scheduler
 from small import drawn, everything, net_with_batchnorm, updates
 from test_finder import RULES_OF_STEP, assert_identical, train_search_train
 
-from gluon_lr import CosineScheduler, Learner, LRFinder, OneCycleScheduler
+from gluon_lr import CosineScheduler, Learner, LRFinder, OneCycleScheduler, StepScheduler
 from gluon_lr.errors import UsageError
 from gluon_lr.finder.trials import losses_at
 from gluon_lr.finder.tuning import LADDER, TrialSetup, checked, rates_of
@@ -241,7 +241,9 @@ def test_where_every_trial_explodes_there_is_no_rate():
         (T, {"seed": -1}, "seed is -1"),
         (T, {"schedule": CosineScheduler(T, 0.1)}, "expected a function of a rate and a number of updates"),
         (T, {"schedule": "cosine"}, "expected a function of a rate"),
-        (T, {"schedule": CosineScheduler}, "no rate above 0 for a rate of 0.1"),
+        (T, {"schedule": CosineScheduler}, "expected a function of a rate and a number of updates"),
+        (T, {"schedule": StepScheduler}, "expected a function of a rate and a number of updates"),
+        (T, {"schedule": lr_scheduler.CosineScheduler}, "expected a function of a rate and a number of updates"),
         (T, {"schedule": lambda lr, n: OneCycleScheduler(lr, n)}, "the same rates for 0.1 and 0.2 over 320 updates"),
         (T, {"schedule": lambda lr, n: CosineScheduler(lr, n)}, "no rate above 0 for a rate of 0.1 over 320 updates"),
         (T, {"schedule": lambda lr: lr}, "schedule does not give a scheduler"),
@@ -390,3 +392,5 @@ def test_a_class_that_takes_a_rate_and_a_number_of_updates_is_such_a_function():
     net = net_with_batchnorm()
     request = checked(Learner(net, drawn(), mx.cpu(), trainer=sgd(net)), T, Falling, 1, 4, None, None)
     assert rates_of(request.schedule, 0.5, 2) == [0.375, 0.25]
+    held = lambda lr, n: CosineScheduler(n, min(lr, 0.05))  # noqa: E731
+    assert checked(Learner(net, drawn(), mx.cpu(), trainer=sgd(net)), T, held, 1, 4, None, None).schedule is held

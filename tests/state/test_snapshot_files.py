@@ -262,6 +262,7 @@ def test_arrays_of_numpys_in_a_block_are_state_too(tmp_path):
         def __init__(self):
             super().__init__(2, in_units=3)
             self.average, self.kinds = np.zeros(2), np.array([object()])
+            self.about = {"anchors": np.zeros(2), "file": object()}  # no state that a file could hold
 
         def forward(self, x):
             self.average = self.average + 1
@@ -275,7 +276,6 @@ def test_arrays_of_numpys_in_a_block_are_state_too(tmp_path):
     save(tmp_path / "net", trained)
     load(tmp_path / "net", other)
     assert other.average.tolist() == [3.0, 3.0]
-    assert capture(trained).nbytes >= other.average.nbytes
 
 
 def test_a_folder_is_not_a_damaged_file(tmp_path):

@@ -60,5 +60,7 @@ def own_schedule(text: str) -> Tuple[str, str]:
     """
     name, equals, function = text.partition("=")
     if not equals or not re.fullmatch(r"[^\W_][\w.+-]*", name):
-        raise argparse.ArgumentTypeError(f"expected a schedule, as NAME=module:function, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a schedule, as NAME=module:function with a name that begins with a letter or digit, got {text!r}"
+        )
     return name, function_name(function)

@@ -23,7 +23,7 @@ NOTES = (
     "they are.",
     "The exponents' schedule is MXNet's PolyScheduler. After a warmup the cosine is shortened, so that all trainings "
     "are equally long.",
-    "In the pictures without epochs a dot is a training, × one that collapsed, and the tick is the mean of the others.",
+    "In pictures without epochs a dot is a training, × counts collapsed ones, and the tick is the mean of the others.",
     BANDS,
 )
 

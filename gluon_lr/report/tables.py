@@ -94,7 +94,8 @@ def difference_text(gain: Interval, digits: int = 4) -> str:
     if not math.isfinite(gain.low):
         return f"{gain.mean + 0.0:+.{_digits(gain.mean, digits)}f} in every seed"
     shown = _digits(gain.half_width, digits)
-    return f"{gain.mean:+.{shown}f} ({gain.low:+.{shown}f} … {gain.high:+.{shown}f})"
+    mean = round(gain.mean, shown) + 0.0  # no minus before nothing
+    return f"{mean:+.{shown}f} ({gain.low:+.{shown}f} … {gain.high:+.{shown}f})"
 
 
 def _digits(scale: float, least: int) -> int:

@@ -110,7 +110,7 @@ def draw_map(records: Sequence[Record]) -> Any:
     drawn = None
     for ax, (name, group) in zip(axes.flat, families.items()):
         at = [best_epoch(r) for r in group]
-        aside = [0.5 * ((seeds.index(r.spec["seed"]) + 0.5) / len(seeds) - 0.5) for r in group]
+        aside = [0.8 * ((seeds.index(r.spec["seed"]) + 0.5) / len(seeds) - 0.5) for r in group]
         drawn = ax.scatter(
             [epoch + 1 + shift for epoch, shift in zip(at, aside)],
             [r.history["lr_mean"][epoch] for r, epoch in zip(group, at)],

@@ -334,7 +334,7 @@ class FactorScheduler(Scheduler):
         base_lr: the rate before the first update; default 0.1.
 
     Raises:
-        UsageError: an argument is negative, or ``stop_factor_lr`` is above ``base_lr``.
+        UsageError: an argument is negative; or a growing rate begins below its floor, as in MXNet's order of arguments.
 
     Source: *Dive into Deep Learning*, Learning Rate Scheduling, "Factor Scheduler".
 
@@ -350,7 +350,7 @@ class FactorScheduler(Scheduler):
     def __post_init__(self) -> None:
         number(self, "factor", "stop_factor_lr", "base_lr", least=0)
         require(
-            self.base_lr == 0 or self.stop_factor_lr <= self.base_lr,
+            self.factor <= 1 or self.base_lr == 0 or self.stop_factor_lr <= self.base_lr,
             f"FactorScheduler: stop_factor_lr is {self.stop_factor_lr:g} and base_lr {self.base_lr:g}: expected a "
             "floor not above the rate. The order is factor, stop_factor_lr, base_lr; a StepScheduler has a step",
         )

@@ -339,8 +339,8 @@ def test_who_counts_epochs_is_told_that_updates_are_counted(make):
         make()
 
 
-@pytest.mark.parametrize("arguments", [(1000, 0.9), (1, 0.9), (0.9, 0.2, 0.1)])
-def test_a_floor_above_the_rate_is_refused(arguments):
+@pytest.mark.parametrize("arguments", [(1000, 0.9), (2, 0.5), (1.5, 0.2, 0.1)])
+def test_mxnets_order_of_arguments_is_refused(arguments):
     with pytest.raises(UsageError, match="floor not above the rate"):
         s.FactorScheduler(*arguments)
 

@@ -81,18 +81,18 @@ def run(main: Callable[[Optional[List[str]]], int], command: str, argv: Optional
         print(f"{prog}: interrupted; {after}", file=sys.stderr)
         code = 130
     except BrokenPipeError:
-        _write_to_nowhere()  # the reader of our output has closed the pipe
+        _end_output()  # the reader of our output has closed the pipe
         code = 1
     except OSError as error:
         place = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
         advice = ". Free space or name another folder, then run it again" if place else ""
         print(f"{prog}: {error}{advice}", file=sys.stderr)
-        _write_to_nowhere()  # or what could not be written is tried again at the end
+        _end_output()  # or what could not be written is tried again at the end
         code = 1
     sys.exit(code)
 
 
-def _write_to_nowhere() -> None:
+def _end_output() -> None:
     """Write out what is left; where that fails too, point standard output elsewhere, so that the interpreter's own
     attempt at the end is silent."""
     with contextlib.suppress(AttributeError, OSError, ValueError):

@@ -14,6 +14,9 @@ from ..errors import GluonLRError, UsageError
 from ..files import writable_folder
 
 DATASETS = ("fashion-mnist", "cifar10")
+# The options of a search of a bare net, and what of a user's Learner they would stand in for.
+OF_A_NET = {"data": "data", "batch_size": "data", "data_dir": "data", "loss": "loss",
+            "optimizer": "trainer", "param": "trainer"}  # fmt: skip
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -80,6 +83,7 @@ def _learner(options: Any) -> Any:
     seed_everything(options.seed)
     net = _call(options.make, context)
     if hasattr(net, "iteration"):  # a learner of the user's own
+        _refuse_unused(options)
         return net
     if not isinstance(net, gluon.Block):
         raise UsageError(f"{options.make} gave {net!r}: expected a Gluon net or a Learner")
@@ -93,6 +97,15 @@ def _learner(options: Any) -> Any:
     data = _data(options)
     with _failing_in_a_line("the net on its data"):
         return Learner(net, data, context, loss, trainer)
+
+
+def _refuse_unused(options: Any) -> None:
+    """Refuse what would have no effect beside a Learner of the user's own."""
+    unchanged = _parser()
+    for name, part in OF_A_NET.items():
+        if getattr(options, name) != unchanged.get_default(name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{options.make} gave a Learner, and a Learner brings its own {part}: leave {option} out")
 
 
 def _data(options: Any) -> Any:

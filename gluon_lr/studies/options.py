@@ -78,7 +78,7 @@ def study_parser(study: Any) -> Parser:
     add("--kvstore", choices=["dist_sync"], help="train each run over several processes, found by DMLC_ variables")
     add("--track", type=tracker, metavar="mlflow[:URI]", help="report the runs to MLflow; default a store in --out")
     add("--quick", action="store_true", help="a minute: few epochs, a slice of the data; stamped so")
-    add("--report-only", action="store_true", help="train nothing; write the report from what is there")
+    add("--report-only", action="store_true", help="train nothing; write the report from all that is there")
     add("--fresh", action="store_true", help="forget the records of these runs and make them again")
     add("--markdown", type=markdown_file(list(study.blocks)), metavar="FILE", action="append", default=[],
         help="also rewrite the generated blocks of this Markdown file; may be given again")  # fmt: skip

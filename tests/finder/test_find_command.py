@@ -110,6 +110,9 @@ def test_a_learner_of_the_users_brings_its_own_data_loss_and_trainer(in_a_folder
         (["torn_nets:net"], "cannot import 'torn_nets' for 'torn_nets:net': SyntaxError"),
         (["users_nets:net", "--param", "momemtum=0.9"], "--optimizer sgd: .*momemtum"),
         (["users_nets:net", *ON_DATA, "--lr-stop", "1e-9"], "lr_stop"),
+        (["users_nets:learner", *ON_DATA], "a Learner brings its own data: leave --data out"),
+        (["users_nets:learner", "--optimizer", "adam"], "a Learner brings its own trainer: leave --optimizer out"),
+        (["users_nets:learner", "--param", "wd=0.1"], "a Learner brings its own trainer: leave --param out"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(in_a_folder_with_nets, arguments, says):

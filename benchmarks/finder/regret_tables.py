@@ -72,8 +72,10 @@ def beyond_losses(folder):
 
 def regret(name, rate, true, beyond):
     """The final loss at a rate over the grid's least, less one; None where the grid cannot be read and it was not
-    trained."""
+    trained. A rate that was itself trained is not interpolated."""
     rates, losses = true[name]
+    if rate not in rates and (name, rate) in beyond:
+        return beyond[name, rate] / losses.min() - 1
     if between(rates, losses, rate):
         return loss_at(rate, rates, losses) / losses.min() - 1
     found = beyond.get((name, rounded(rate)))
@@ -102,14 +104,19 @@ def judged(name, given, true, beyond):
     return [rate for rate, _ in values], [value for _, value in values]
 
 
-def off_grid(folder, tasks, ways, by_eye):
+def trained_by_eye(tasks, seeds):
+    """(task, rate, seed) of the fixed rate on each task whose grid does not have it: no curve is read for that one."""
+    return [(name, BY_EYE, seed) for name in tasks if BY_EYE not in EVERY[name].rates for seed in seeds]
+
+
+def off_grid(folder, tasks, ways):
     """(task, rate, seed) of what a rule, the default one's numbers chosen elsewhere, or another way to search suggests
     and a grid does not show."""
     wanted = set()
     chosen = {name: task for name, task in tasks.items() if name in TASKS}  # those that the default rule was chosen on
     elsewhere = left_out_rates(folder, chosen) if len(chosen) > 1 else {}
     for name, (rates, losses) in truths(folder, tasks).items():
-        given = [(0, by_eye), *enumerate(elsewhere.get(name, []))]
+        given = [*enumerate(elsewhere.get(name, []))]
         for how in ways:
             for seed, result in enumerate(read_searches(folder, name, how)):
                 found = [result.suggestion]

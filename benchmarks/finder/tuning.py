@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 import regret
+from regret_tables import trained_by_eye
 from tasks import EVERY, LONG, build, make, make_learner, make_schedule
 from tuning_tables import BUDGETS, EVERY_WAY, beyond_grid, blocks, found_path
 
@@ -108,13 +109,14 @@ def main(argv=None):
     parser.add_argument("--report-only", action="store_true", help="train nothing; read what was saved")
     parser.add_argument(
         "--markdown",
-        type=markdown_file(["finder-tune", "finder-tune-peers", "finder-tune-means", "finder-tune-curve"]),
+        type=markdown_file([f"finder-{name}" for name in ("tune", "tune-peers", "tune-means", "tune-curve", "aims")]),
         help="also rewrite the generated blocks of this Markdown file",
     )
     options = parser.parse_args(argv)
     if not options.report_only:
         seeds = range(options.seeds)
         sweep(regret.specifications(options.tasks, seeds), build, FOLDER, jobs=options.jobs)
+        sweep([regret.beyond(*each) for each in trained_by_eye(options.tasks, seeds)], build, FOLDER, jobs=options.jobs)
         wanted = [
             (name, seed, way, budget)
             for budget in options.budgets for way in options.ways for name in options.tasks for seed in seeds

@@ -43,7 +43,7 @@ def chosen_rates(folder, name):
     for budget in BUDGETS:
         for way in EVERY_WAY:
             rates += [(seed, found.lr) for seed, found in read_found(folder, name, way, budget).items() if found]
-    return [*rates, (0, BY_EYE)]
+    return rates
 
 
 def beyond_grid(folder):
@@ -114,27 +114,62 @@ def table(folder, columns, heads):
     return markdown_table(head, rows)
 
 
-def means_table(folder, ways):
-    """A line a budget: each way's mean regret over the tasks where all of them gave a rate."""
+def mean_regret(folder, name, way, budget, true, beyond):
+    """A way's mean regret on a task over its searches that gave a rate; None where none did."""
+    if way == "curve":
+        rates = suggested(folder, name).values()
+    else:
+        rates = [found.lr for found in read_found(folder, name, way, budget).values() if found]
+    values = [regret(name, rate, true, beyond) for rate in rates]
+    values = [value for value in values if value is not None]
+    return np.mean(values) if values else None
+
+
+def compared_means(folder, ways):
+    """Budget and tasks, as text → each way's mean regret over the tasks where all of them gave a rate."""
     true, beyond = truths(folder, EVERY), beyond_losses(folder)
-
-    def mean(name, way, budget):
-        found = [regret(name, result.lr, true, beyond) for result in read_found(folder, name, way, budget).values()
-                 if result]  # fmt: skip
-        values = [value for value in found if value is not None]
-        return np.mean(values) if values else None
-
-    rows = []
+    found = {}
     for budget in BUDGETS:
         for which, names in (
             ("", [n for n in true if n not in LONG]),
             ("ten times as long, ", [n for n in true if n in LONG]),
         ):
-            means = [[mean(name, way, budget) for way in ways] for name in names]
+            means = [[mean_regret(folder, name, way, budget, true, beyond) for way in ways] for name in names]
             whole = [row for row in means if None not in row]
             if whole:
-                rows.append([f"{budget:g} ({which}{len(whole)} tasks)", *map(_percent, np.mean(whole, axis=0))])
+                found[f"{budget:g} ({which}{len(whole)} tasks)"] = np.mean(whole, axis=0)
+    return found
+
+
+def means_table(folder, ways):
+    """A line a budget: each way's mean regret over the tasks where all of them gave a rate."""
+    rows = [[budget, *map(_percent, means)] for budget, means in compared_means(folder, ways).items()]
     return markdown_table(["budget", *ways], rows)
+
+
+def aims_table(folder):
+    """A line an aim that was set for ``tune``, and whether it was reached."""
+    true, beyond = truths(folder, EVERY), beyond_losses(folder)
+
+    def regrets_of(way, budget, long=False):
+        values = [mean_regret(folder, name, way, budget, true, beyond) for name in true if (name in LONG) == long]
+        return [value for value in values if value is not None]
+
+    def reached(values, mean, worst=None):
+        told = [np.mean(values)] if worst is None else [np.mean(values), max(values)]
+        met = np.mean(values) <= mean and (worst is None or max(values) <= worst)
+        return f"{', '.join(map(_percent, told))}: {'met' if met else 'missed'}"
+
+    curve = np.mean(regrets_of("curve", 0))
+    lower = all(tune < min(others) for tune, *others in compared_means(folder, WAYS).values())
+    rows = [
+        ["0.3", f"no worse than the curve alone ({_percent(curve)})", reached(regrets_of("tune", 0.3), curve)],
+        ["0.3, ten times as long", "1.5 %", reached(regrets_of("tune", 0.3, long=True), 0.015)],
+        ["1", "2.5 %, 8 %", reached(regrets_of("tune", 1.0), 0.025, 0.08)],
+        ["3", "1.5 %, 5 %", reached(regrets_of("tune", 3.0), 0.015, 0.05)],
+        ["each", "a lower mean than halving and random search", "met" if lower else "missed"],
+    ]
+    return markdown_table(["budget", "aim: mean, worst task", "result"], rows)
 
 
 def blocks(folder):
@@ -151,4 +186,5 @@ def blocks(folder):
         ),
         "finder-tune-means": means_table(folder, WAYS),
         "finder-tune-curve": means_table(folder, ("tune", "no-curve")),
+        "finder-aims": aims_table(folder),
     }  # fmt: skip

@@ -116,7 +116,7 @@ def draw_mean(
 ) -> None:
     """One line a schedule: the mean over its finished runs at each epoch, in a band from the least to the greatest;
     ``line`` in place of parts of the schedule's own look. Where runs collapsed, the legend says how many did not."""
-    table = _finished(records, quantity)
+    table = finished_curves(records, quantity)
     if not len(table):
         collapsed = sum(record.status == "collapsed" for record in records)
         if collapsed:  # an outcome, which has to be seen where there is no curve
@@ -131,7 +131,7 @@ def draw_mean(
         ax.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=style["color"], alpha=0.12, lw=0)
 
 
-def _finished(records: Sequence[Record], quantity: str) -> np.ndarray:
+def finished_curves(records: Sequence[Record], quantity: str) -> np.ndarray:
     """The curves of finished trainings, one a row, as long as the shortest."""
     curves = [record.history[quantity] for record in records if record.status == "finished"]
     return np.array([curve[: min(map(len, curves))] for curve in curves], float)
@@ -170,37 +170,42 @@ def draw_beside(
             ax.set_yscale("log")
             plain_ticks(ax.yaxis)
     if quantity != "lr_mean":
-        _hold_to_medians(axes.flat, shown, groups, quantity)
+        curves = {name: finished_curves(group, quantity) for name, group in groups.items()}
+        seen = [[curves[n] for n in (name, beside[name]) if n in curves] for name in shown]
+        hold_to_medians(list(zip(axes.flat, seen)))
     if not counterparts and "constant" in groups:
         figure.suptitle("grey: constant", fontsize=9)
     return figure
 
 
-def _hold_to_medians(axes: Any, shown: Sequence[str], groups: Mapping[str, Sequence[Record]], quantity: str) -> None:
+def hold_to_medians(panels: Sequence[Tuple[Any, Sequence[np.ndarray]]]) -> None:
     """Where single seeds would press all curves into a line, keep to what the medians need; panels that are cut say how
-    far their bands and means reach."""
-    found = {name: _finished(group, quantity) for name, group in groups.items()}
-    curves = {name: table for name, table in found.items() if table.size and np.isfinite(table).all()}
-    if not curves:
+    far their bands and means reach.
+
+    Args:
+        panels: axes that share their limits, each with the :func:`finished_curves` that it shows.
+    """
+    panels = [(ax, [table for table in tables if table.size and np.isfinite(table).all()]) for ax, tables in panels]
+    every = [table for _, tables in panels for table in tables]
+    if not every:
         return
-    medians = np.concatenate([np.median(table, axis=0) for table in curves.values()])
+    medians = np.concatenate([np.median(table, axis=0) for table in every])
     low, high = medians.min(), medians.max()
-    reach = max(table.max() for table in curves.values()) - min(table.min() for table in curves.values())
+    reach = max(table.max() for table in every) - min(table.min() for table in every)
     if not reach > 2 * (high - low) > 0:
         return
     margin = 0.1 * (high - low)
-    for name, ax in zip(shown, axes):
+    for ax, tables in panels:
         ax.set_ylim(low - margin, high + margin)
-        if name not in curves:
+        if not tables:
             continue
-        table, mean = curves[name], curves[name].mean(axis=0)
-        if table.min() < low - margin:
-            text = f"band from {table.min():.2g}" + (
-                f", mean from {mean.min():.2g}" if mean.min() < low - margin else ""
-            )
+        least, greatest = min(table.min() for table in tables), max(table.max() for table in tables)
+        means = np.concatenate([table.mean(axis=0) for table in tables])
+        if least < low - margin:
+            text = f"band from {least:.2g}" + (f", mean from {means.min():.2g}" if means.min() < low - margin else "")
             ax.text(0.97, 0.03, text, transform=ax.transAxes, ha="right", fontsize=7)
-        if table.max() > high + margin:
-            text = f"band to {table.max():.2g}" + (f", mean to {mean.max():.2g}" if mean.max() > high + margin else "")
+        if greatest > high + margin:
+            text = f"band to {greatest:.2g}" + (f", mean to {means.max():.2g}" if means.max() > high + margin else "")
             ax.text(0.97, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
 
 

@@ -94,8 +94,8 @@ def difference_text(gain: Interval, digits: int = 4) -> str:
     if not math.isfinite(gain.low):
         return f"{gain.mean + 0.0:+.{_digits(gain.mean, digits)}f} in every seed"
     shown = _digits(gain.half_width, digits)
-    mean = round(gain.mean, shown) + 0.0  # no minus before nothing
-    return f"{mean:+.{shown}f} ({gain.low:+.{shown}f} … {gain.high:+.{shown}f})"
+    mean, low, high = (round(number, shown) + 0.0 for number in (gain.mean, gain.low, gain.high))  # no minus before 0
+    return f"{mean:+.{shown}f} ({low:+.{shown}f} … {high:+.{shown}f})"
 
 
 def _digits(scale: float, least: int) -> int:

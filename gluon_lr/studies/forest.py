@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..analysis.verdicts import Verdict, judge
 from ..cli import Parser, folder, run
 from ..errors import UsageError
 from ..report.figures import new_figure
+from ..report.page import made_by
 from .chapter.experiment import READINGS
 from .chapter.report import judged as chapter_verdicts
 
@@ -43,9 +44,12 @@ def verdicts(runs: Path) -> Dict[str, List[Verdict]]:
     return found
 
 
-def draw_forest(found: Dict[str, List[Verdict]]) -> Any:
+def draw_forest(found: Dict[str, List[Verdict]], trained: Sequence[str] = ()) -> Any:
     """A line a claim: the mean difference over seeds with its 95 % interval, both divided by the differences' standard
-    deviation, so that accuracies, losses and epochs share an axis, which is logarithmic beyond 2."""
+    deviation, so that accuracies, losses and epochs share an axis, which is logarithmic beyond 2.
+
+    Below it stands what ``trained`` says of the versions that made the trainings.
+    """
     rows = [(source, verdict) for source, judged in found.items() for verdict in judged]
     figure, ((ax,),) = new_figure(1, 1, width=11, height=0.27 * (len(rows) + len(found)) + 1.2)
     y, labels, places = 0, [], []
@@ -72,6 +76,7 @@ def draw_forest(found: Dict[str, List[Verdict]]) -> Any:
         "mean difference over seeds, in its standard deviations: right of 0 speaks for the claim\n"
         "(open marks: the claim is that there is no gain, so 0 or less speaks for it)\n"
         "lines: 95 % intervals of each by itself;\nverdicts allow for the number of claims, so a grey one may exclude 0"
+        + "".join(f"\n{line}" for line in trained)
     )
     ax.grid(alpha=0.3, axis="x")
     for kind, (color, marker) in LOOKS.items():
@@ -100,7 +105,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not found:
         raise UsageError(f"{runs} holds no claim that can be judged: expected a folder with a folder a study, such as "
                          "chapter_runs in a clone of the repository")  # fmt: skip
-    print(save_png(draw_forest(found), runs / "claims.png"))
+    trained = made_by([record for name in SOURCES for record in read_comparable(runs / name)[0]])
+    print(save_png(draw_forest(found, trained), runs / "claims.png"))
     return 0
 
 

@@ -4,7 +4,7 @@ import io
 from contextlib import redirect_stderr
 from dataclasses import replace
 
-from gluon_lr.analysis.statistics import compare_differences
+from gluon_lr.analysis.statistics import Interval, compare_differences
 from gluon_lr.experiments.progress import bars
 from gluon_lr.experiments.record import Record
 from gluon_lr.experiments.spec import RunSpec
@@ -101,3 +101,4 @@ def test_small_numbers_are_shown_with_two_figures():
     assert difference_text(gain) == "-0.0000500 (-0.0000525 … -0.0000475)"
     assert difference_text(compare_differences("a − b", [1e-17, -1e-17]).difference) == "+0.0000 in every seed"
     assert difference_text(compare_differences("a − b", [0.01, 0.01]).difference) == "+0.0100 in every seed"
+    assert difference_text(Interval(1e-4, -1e-6, 2.01e-4, 7)) == "+0.0001 (+0.0000 … +0.0002)", "no minus before 0"

@@ -21,3 +21,9 @@ def test_an_effect_is_shown_in_its_own_spread():
     low, middle, high = standardized(verdict)
     assert middle == pytest.approx(2.0)
     assert (low, high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)
+
+
+def test_the_sheet_says_which_versions_trained_what_it_shows():
+    (verdict,) = judge([Claim("A is best", "m", [1.0, 2.0, 3.0])])
+    (ax,) = draw_forest({"talk": [verdict]}, ["93 by 1.0.0, 257 by 2.0.0"]).axes
+    assert ax.get_xlabel().endswith("\n93 by 1.0.0, 257 by 2.0.0")

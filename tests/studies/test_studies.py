@@ -181,6 +181,29 @@ def test_the_finders_default_rule_is_the_one_with_the_least_regret(monkeypatch):
     assert all(np.mean(found[task][DEFAULT_RULE][1]) <= 0.025 for task in found), "the worst: LeNet with SGD"
 
 
+def test_a_rate_that_was_itself_trained_is_not_interpolated(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "finder"))
+    import regret_tables
+
+    true = {"mlp-nag": (np.array([0.04, 0.08]), np.array([1.0, 1.2]))}
+    between = regret_tables.regret("mlp-nag", 0.05, true, {})
+    assert 0 < between < 0.2
+    assert regret_tables.regret("mlp-nag", 0.05, true, {("mlp-nag", 0.05): 1.5}) == pytest.approx(0.5)
+    assert regret_tables.regret("mlp-nag", 0.04, true, {("mlp-nag", 0.05): 1.5}) == 0
+    assert regret_tables.regret("mlp-nag", 0.06, true, {("mlp-nag", 0.05): 1.5}) == pytest.approx(0.117, abs=0.001)
+
+
+def test_the_rate_by_eye_was_trained_with_every_seed_on_every_task(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "finder"))
+    import regret_tables
+    from tasks import EVERY
+
+    records = Store(ROOT / "benchmarks" / "finder").records()
+    trained = {(r.spec["settings"]["task"], r.spec["settings"]["rate"], r.spec["seed"]) for r in records if r.complete}
+    assert [each for each in regret_tables.trained_by_eye(EVERY, range(3)) if each not in trained] == []
+    assert len(regret_tables.trained_by_eye(EVERY, range(3))) == 27
+
+
 def test_the_finders_benchmark_makes_what_it_trains(monkeypatch):
     import mxnet as mx
 

@@ -114,7 +114,7 @@ def _claims_words(records: Sequence[Record]) -> str:
         if kinds:
             counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in KINDS if kind in kinds)
             parts.append(f"{reading} {counts}")
-    few = "A rate of 0.5 is where this net begins to collapse, which makes trainings differ by their seed. "
+    few = "At a rate of 0.5 many trainings of this net collapse, and the others differ much by their seed. "
     return f"{few}Of what the chapter says of its schedules: {'; '.join(parts)}." if parts else ""
 
 

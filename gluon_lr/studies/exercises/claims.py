@@ -57,4 +57,4 @@ def _best_fixed_rate(records: Sequence[Record]) -> str:
     if not means:
         return f"none: at every rate a seed collapsed ({collapsed})"
     best = max(means, key=lambda rate: means[rate])
-    return f"{best:g}, the best of those at which no seed collapsed (collapsed: {collapsed or 'none'})"
+    return f"{best:g} has the best mean of those at which no seed collapsed (collapsed: {collapsed or 'none'})"

@@ -9,7 +9,7 @@ import numpy as np
 from ..analysis.measures import ACCURACY, Score, best_epoch, score
 from ..analysis.selection import Cell, cells, scores
 from ..experiments.record import Record
-from .figures import family, looks, new_figure, plain_ticks
+from .figures import looks, new_figure, plain_ticks
 
 
 def draw_rates(records: Sequence[Record], only: Sequence[str] = (), title: str = "", by: Score = ACCURACY) -> Any:
@@ -91,40 +91,52 @@ def _draw_side_by_side(by_cell: Dict[str, Cell], by: Score, label: str, title: s
 
 
 def draw_map(records: Sequence[Record]) -> Any:
-    """Every training as a point: its best epoch, the mean rate of that epoch, coloured by its test accuracy there.
+    """The best epochs of every schedule and rate: a disc an epoch, at the mean rate of that epoch; its area and the
+    number in it say how many seeds are at their best there, its colour their mean test accuracy.
 
-    A panel a family of schedules, and a seed's points a little to the side of another's, so that none hides another.
+    A panel a schedule.
     """
-    grid = cells(records)
-    families: Dict[str, List[Record]] = {}
-    for name, rates in grid.items():
-        families.setdefault(family(name), []).extend(r for cell in rates.values() for r in cell.values())
-    every = [record for group in families.values() for record in group]
-    low, high = (min(map(score, every)), max(map(score, every))) if every else (0, 1)
-    seeds = sorted({record.spec["seed"] for record in every})
+    discs = {name: _discs([r for cell in rates.values() for r in cell.values()])
+             for name, rates in cells(records).items()}  # fmt: skip
     columns = 3
-    rows = max(1, -(-len(families) // columns))
-    figure, axes = new_figure(rows, columns, width=10, height=2.3, sharex=True, sharey=True)
-    for ax in list(axes.flat)[len(families) :]:
+    rows = max(1, -(-len(discs) // columns))
+    figure, axes = new_figure(rows, columns, width=10, height=2.1, sharex=True, sharey=True)
+    for ax in list(axes.flat)[len(discs) :]:
         ax.set_axis_off()
+    every = [np.mean(found) for by_place in discs.values() for found in by_place.values()]
+    low, high = (min(every), max(every)) if every else (0, 1)
+    seeds = len({record.spec["seed"] for record in records})
     drawn = None
-    for ax, (name, group) in zip(axes.flat, families.items()):
-        at = [best_epoch(r) for r in group]
-        aside = [0.8 * ((seeds.index(r.spec["seed"]) + 0.5) / len(seeds) - 0.5) for r in group]
+    for ax, (name, by_place) in zip(axes.flat, discs.items()):
+        counts = [len(found) for found in by_place.values()]
         drawn = ax.scatter(
-            [epoch + 1 + shift for epoch, shift in zip(at, aside)],
-            [r.history["lr_mean"][epoch] for r, epoch in zip(group, at)],
-            c=[score(r) for r in group], vmin=low, vmax=high, cmap="viridis", s=80 / max(3, len(seeds)),
-            edgecolors="0.3", linewidths=0.4,
+            [epoch for epoch, _ in by_place], [rate for _, rate in by_place],
+            c=[np.mean(found) for found in by_place.values()], vmin=low, vmax=high, cmap="viridis",
+            s=[20 + 150 * count / max(1, seeds) for count in counts], edgecolors="0.3", linewidths=0.4, zorder=3,
         )  # fmt: skip
+        for (epoch, rate), found in by_place.items():
+            dark = np.mean(found) < (low + high) / 2
+            ax.annotate(f"{len(found)}", (epoch, rate), ha="center", va="center", fontsize=6, zorder=4,
+                        color="white" if dark else "black")  # fmt: skip
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
         ax.set_title(name, fontsize=9)
         ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.margins(x=0.08, y=0.12)
         ax.tick_params(labelbottom=True)  # also above a panel that is off
         ax.grid(alpha=0.3)
-    figure.supxlabel("best epoch by validation accuracy (a seed beside another around each)", fontsize=9)
+    figure.supxlabel("best epoch by validation accuracy (in a disc: how many seeds)", fontsize=9)
     figure.supylabel("mean learning rate of that epoch", fontsize=9)
     if drawn is not None:
-        figure.colorbar(drawn, ax=list(axes.flat), label="test accuracy after it")
+        figure.colorbar(drawn, ax=list(axes.flat), label="mean test accuracy after it")
     return figure
+
+
+def _discs(records: Sequence[Record]) -> Dict[Tuple[int, float], List[float]]:
+    """(best epoch, from 1; mean rate of that epoch) → the test accuracies after it of the trainings that share both."""
+    found: Dict[Tuple[int, float], List[float]] = {}
+    for record in records:
+        epoch = best_epoch(record)
+        rate = float(f"{record.history['lr_mean'][epoch]:.6g}")  # the same, however its mean was rounded
+        found.setdefault((epoch + 1, rate), []).append(score(record))
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))  # small ones are drawn last, upon the others

@@ -100,13 +100,17 @@ def test_side_by_side_too_collapsed_trainings_have_a_cross_and_no_place_in_the_m
     assert "× collapsed" in ax.get_xlabel()
 
 
-def test_the_map_has_a_panel_a_family_with_its_axis_labelled_and_no_point_upon_another():
+def test_the_map_has_a_panel_a_schedule_with_its_axis_labelled_and_counts_the_seeds_of_each_best_epoch():
     names = ["constant", "cosine", "step", "warm-restarts-10", "warm-restarts-20"]
     records = [training(name, seed, rate) for name in names for seed in range(3) for rate in (0.1, 0.01)]
+    records[0].history["test_acc"] = [0.9, 0.1, 0.1]  # constant, seed 0, at 0.1: best in its first epoch
     figure = draw_map(records)
     figure.canvas.draw()
     panels = [ax for ax in figure.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == ["constant", "cosine", "step", "warm-restarts"]
+    assert [ax.get_title() for ax in panels] == names
     assert all(any(label.get_visible() and label.get_text() for label in ax.get_xticklabels()) for ax in panels)
+    told = {(*text.xy, text.get_text()) for text in panels[0].texts}
+    assert told == {(1, 0.1, "1"), (2, 0.01, "2"), (2, 0.001, "3")}
     points = [tuple(point) for point in panels[0].collections[0].get_offsets()]
-    assert len(set(points)) == len(points) == 6
+    areas = dict(zip(points, panels[0].collections[0].get_sizes()))
+    assert areas[1, 0.1] < areas[2, 0.01] < areas[2, 0.001]

@@ -31,8 +31,7 @@ NOTES = (
     "The same seed means the same initialization, the same images kept for validation and the same order of batches "
     "in every cell. A training counts at its best epoch by validation accuracy, a schedule at its best rate by the "
     "same. In the tables collapsed trainings count with the accuracy that they have.",
-    "In the pictures of accuracy against the rate a line goes through the means over seeds, and a dot is a training; "
-    "so it is in the map.",
+    "In the pictures of accuracy against the rate a line goes through the means over seeds, and a dot is a training.",
 )
 
 

@@ -71,7 +71,7 @@ evidence: $(VENV)/dev.ready
 	$(BIN)/python -m gluon_lr beyond --out chapter_runs/beyond --seeds 0-9
 	$(BIN)/python -m gluon_lr tutorial --out chapter_runs/tutorial --seeds 0-9
 	$(BIN)/python -m gluon_lr article --out chapter_runs/article --seeds 0-9
-	$(BIN)/python -m gluon_lr talk --out chapter_runs/talk --seeds 0-6
+	$(BIN)/python -m gluon_lr talk --out chapter_runs/talk --seeds 0-9
 	$(BIN)/python -m gluon_lr exercises --out chapter_runs/exercises --seeds 0-9
 	$(BIN)/python benchmarks/finder/regret.py
 	$(BIN)/python benchmarks/finder/tuning.py

@@ -158,8 +158,8 @@ def test_the_committed_evidence_is_whole(folder, runs, seeds):
 
 
 def test_the_talks_committed_grid_is_whole():
-    wanted = talk.specifications(talk.SCHEDULES, range(7), talk.PRESETS["small"])
-    assert len(wanted) == 245
+    wanted = talk.specifications(talk.SCHEDULES, range(10), talk.PRESETS["small"])
+    assert len(wanted) == 350
     for spec in wanted:
         assert Store(ROOT / "chapter_runs" / "talk").find(spec).complete, spec.key
 

@@ -62,6 +62,7 @@ class Score:
 
 
 ACCURACY = Score("test accuracy", score, choice, True, best_epoch)
+_LOWER = ("loss", "seconds")  # what ends so is better where it is lower
 _WORDS = {"acc": "accuracy", "loss": "loss", "train": "training", "test": "test", "valid": "validation"}
 
 
@@ -72,23 +73,23 @@ def score_of(what: Union[str, Callable[[Any], float]], larger_is_better: Optiona
         what: a name, such as ``test_loss``: its value at the best epoch, which is chosen on validation data where the
             name begins with ``test`` and there are some. Or a function of the history, a dict of lists, that gives a
             number.
-        larger_is_better: default False for losses and seconds, else True.
+        larger_is_better: default False where the name, or that of the function, ends in loss or seconds, else True.
 
     Example:
         >>> def first_loss(history):
         ...     return history["test_loss"][0]
-        >>> score_of("test_loss").larger_is_better, score_of(first_loss, larger_is_better=False).name
-        (False, 'first_loss')
+        >>> score_of("test_loss").larger_is_better, score_of(first_loss).larger_is_better
+        (False, False)
     """
     if callable(what):
-        larger = True if larger_is_better is None else bool(larger_is_better)
         name = getattr(what, "__name__", type(what).__name__)
+        larger = not name.endswith(_LOWER) if larger_is_better is None else bool(larger_is_better)
 
         def measure(record: Record) -> float:
             return _number(what, record)
 
         return Score("metric (a lambda)" if name == "<lambda>" else name, measure, measure, larger)
-    larger = not what.endswith(("loss", "seconds")) if larger_is_better is None else bool(larger_is_better)
+    larger = not what.endswith(_LOWER) if larger_is_better is None else bool(larger_is_better)
     words = " ".join(_WORDS.get(word, word) for word in what.split("_"))
 
     def chosen_by(record: Record) -> Any:

@@ -87,20 +87,23 @@ def best_rate(rates: Dict[float, Cell], by: Score = ACCURACY) -> float:
     """The rate whose trainings are best on validation data on average, over seeds that all candidates have.
 
     Candidates are rates with at most one seed fewer than the one with most, and with two if any has: one seed alone may
-    have been lucky, and one that is missing costs a rate nothing. A rate with a training that has no finite number
-    comes last.
+    have been lucky, and one that is missing costs a rate nothing. A rate comes after those of which fewer trainings
+    have no finite number.
     """
     most = max(map(len, rates.values()))
     candidates = {rate: cell for rate, cell in rates.items() if len(cell) >= max(most - 1, min(most, 2))}
     common = set.intersection(*map(set, candidates.values()))
+    chosen = {rate: {seed: by.choice(record) for seed, record in cell.items()} for rate, cell in candidates.items()}
+    lost = {rate: sum(not np.isfinite(number) for number in numbers.values()) for rate, numbers in chosen.items()}
+    rivals = {rate: chosen[rate] for rate in candidates if lost[rate] == min(lost.values())}
+    known = {seed for seed in common if all(np.isfinite(numbers[seed]) for numbers in rivals.values())}
 
     def quality(rate: float) -> float:
-        numbers = {seed: by.choice(record) for seed, record in candidates[rate].items()}
-        if not np.isfinite(list(numbers.values())).all():
-            return -np.inf
-        return by.sign * float(np.mean([numbers[seed] for seed in common or numbers]))
+        numbers = rivals[rate]
+        shown = [numbers[seed] for seed in known or numbers if np.isfinite(numbers[seed])]
+        return by.sign * float(np.mean(shown)) if shown else -np.inf
 
-    return max(candidates, key=quality)
+    return max(rivals, key=quality)
 
 
 def scores(cell: Cell, by: Score = ACCURACY) -> Dict[int, float]:

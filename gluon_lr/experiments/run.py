@@ -89,7 +89,8 @@ def execute(
         except OutputError:
             raise
         except Exception:
-            failed = Record(spec.as_dict(), "failed", {}, {}, {}, 0.0, error=traceback.format_exc())
+            known = store.find(spec) or Record(spec.as_dict(), "failed", {}, {}, environment(ctx), 0.0)
+            failed = replace(known, status="failed", error=traceback.format_exc())
             if writes:
                 store.write(spec, failed)
             return failed

@@ -11,11 +11,12 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..arguments import whole_number
 from ..errors import DamagedError, GluonLRError, RecordError, UsageError
 from ..files import writable_folder
+from ..identity.packages import own_files
 from .progress import bars
 from .record import Record
 from .run import execute
@@ -129,16 +130,18 @@ def in_processes(calls: Sequence[Tuple[Any, ...]], jobs: Optional[int] = None) -
     if on_cluster:
         _require_loadable(backend.client, calls)
     parent = None if on_cluster else os.getpid()
-    tasks = [delayed(function)(*arguments, parent) for function, *arguments in calls]
     if on_cluster:
+        tasks = [delayed(function)(*arguments, parent) for function, *arguments in calls]
         yield from Parallel(return_as="generator_unordered")(tasks)
         return
+    here = os.getcwd()
+    tasks = [delayed(_in_folder)(here, function, *arguments, parent) for function, *arguments in calls]
     jobs = None if jobs is None else whole_number("jobs", jobs, least=1)
     workers = min(jobs or _side_by_side(len(tasks), os.cpu_count() or 1), len(tasks))
     # A single job gets a process of its own too, since only there can we promise one thread. joblib would run it in
     # this process, so we ask for two processes and hand out one task at a time.
     # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.
-    watch = {"initializer": _die_with, "initargs": (parent,)} if sys.version_info >= (3, 9) else {}
+    watch = {"initializer": _begin, "initargs": (parent, own_files())} if sys.version_info >= (3, 9) else {}
     with warnings.catch_warnings(), parallel_config(
         backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch
     ):
@@ -225,6 +228,20 @@ def _work(
             return execute(spec, build, store, ctx, data_dir)
     finally:
         gc.collect()  # a net and its hybridized graph refer to each other; the next run needs their memory
+
+
+def _in_folder(folder: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a folder: a worker is kept for later calls, which may be made from another one."""
+    os.chdir(folder)
+    return function(*arguments)
+
+
+def _begin(parent: int, files: Any) -> None:
+    """Begin a worker process.
+
+    joblib takes new ones where ``files`` differ from those of the call before: a worker keeps what it has imported.
+    """
+    _die_with(parent)
 
 
 _watching = False

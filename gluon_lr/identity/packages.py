@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
+import os
 import sys
 import sysconfig
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 _OURS = __name__.partition(".")[0]
 
@@ -62,6 +64,17 @@ def _version(top: str) -> str:
         return metadata.version(top)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def own_files() -> Tuple[Tuple[str, int], ...]:
+    """The files of the user's own modules that are loaded, each with the time of its last change."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name.partition(".")[0] != _OURS and _owner(file) is None:
+            with contextlib.suppress(OSError):  # of a module that was never a file
+                found[file] = os.stat(file).st_mtime_ns
+    return tuple(sorted(found.items()))
 
 
 def is_global(value: Any, module: str, qualname: str) -> bool:

@@ -209,10 +209,15 @@ def hold_to_medians(panels: Sequence[Tuple[Any, Sequence[np.ndarray]]]) -> None:
             ax.text(0.97, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=7)
 
 
-def draw_training(records: Sequence[Record], title: str) -> Any:
-    """Loss and accuracy against epochs: training and test side by side, a line a schedule."""
-    figure, axes = new_figure(1, 3, height=3.4)
-    panels = (("train_loss", "training loss"), ("train_acc", "training accuracy"), ("test_acc", "test accuracy"))
+def draw_training(records: Sequence[Record], title: str, accuracy: str = "accuracy") -> Any:
+    """Loss and accuracy against epochs: training and test side by side, a line a schedule.
+
+    ``accuracy`` names what stands in its place. Where no training has a number of it, the test loss is shown.
+    """
+    panels = [("train_loss", "training loss"), ("train_acc", f"training {accuracy}"), ("test_acc", f"test {accuracy}")]
+    if records and not any(np.isfinite(value) for r in records for value in r.history.get("test_acc", [])):
+        panels = [("train_loss", "training loss"), ("test_loss", "test loss")]
+    figure, axes = new_figure(1, len(panels), height=3.4)
     groups = by_run(records)
     styles = looks(groups)
     for ax, (quantity, label) in zip(axes[0], panels):

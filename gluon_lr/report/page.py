@@ -114,6 +114,6 @@ def environments(records: Sequence[Record]) -> List[str]:
             **{**record.environment, "threads": _threads(record), "gluon_lr": record.made_by}
         )
         for record in records
-        if record.environment
+        if record.environment and record.status != "failed"
     }
     return sorted(lines)

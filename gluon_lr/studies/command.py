@@ -73,7 +73,7 @@ def _run(study: Study, options: Options, specs: Sequence[RunSpec]) -> int:
     done = [spec for spec in specs if before.get(spec.key)]
     if not options.report_only and done:
         print(f"{len(done)} of {len(specs)} runs read from {folder / 'runs'}, {len(specs) - len(done)} trained")
-    contexts = sorted({r.environment["context"] for r in records if r.environment})
+    contexts = sorted({r.environment["context"] for r in records if r.environment and r.status != "failed"})
     if contexts:
         print(f"trained on {', '.join(contexts)}")
     page = study.write_report(folder, options.quick)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -76,7 +77,7 @@ def draw_forest(found: Dict[str, List[Verdict]], trained: Sequence[str] = ()) ->
         "mean difference over seeds, in its standard deviations: right of 0 speaks for the claim\n"
         "(open marks: the claim is that there is no gain, so 0 or less speaks for it)\n"
         "lines: 95 % intervals of each by itself;\nverdicts allow for the number of claims, so a grey one may exclude 0"
-        + "".join(f"\n{line}" for line in trained)
+        + "".join(f"\n{textwrap.fill(line, 66)}" for line in trained)
     )
     ax.grid(alpha=0.3, axis="x")
     for kind, (color, marker) in LOOKS.items():

@@ -197,7 +197,7 @@ def test_what_cannot_be_identified_is_refused_until_it_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        ({"dta": "v1"}, "names has 'dta': expected one of 'net', 'data', 'loss', 'mine'"),
+        ({"dta": "v1"}, "names has 'dta': expected one of 'net', 'data', 'loss', 'unpack', 'batch_metric', 'mine'"),
         ({"data": 2}, r"names\['data'\] is 2 \(int\): expected text"),
     ],
 )

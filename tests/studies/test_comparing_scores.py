@@ -17,7 +17,7 @@ from gluon_lr.experiments.store import Store
 from gluon_lr.report.grids import draw_rates
 from gluon_lr.report.tables import pairs_table, rates_table, schedules_table
 from gluon_lr.studies.compare import Comparison
-from gluon_lr.studies.compare.report import write_report
+from gluon_lr.studies.compare.report import draw_best, write_report
 
 
 def record(schedule, rate, seed, loss, acc=(0.5, 0.5), status="finished", **lists):
@@ -289,3 +289,39 @@ def test_what_was_given_only_the_last_time_is_named(tmp_path):
 
 def distance_to_labels(output, target):
     return (output.argmax(axis=1) - target).abs()
+
+
+def epochs_to_half(history):
+    return next((i + 1 for i, value in enumerate(history["test_acc"]) if value >= 0.5), np.nan)
+
+
+def test_a_rate_at_which_no_training_has_a_number_is_not_the_best():
+    """At 0.01 none of five seeds reaches half, at 0.1 four of five do, at 0.2 all five, later."""
+    reached = {0.01: [None] * 5, 0.1: [1, 1, 2, 1, None], 0.2: [3, 3, 3, 3, 3]}
+    records = [
+        record("a", rate, seed, [1.0] * 4, acc=[0.5 if at == i + 1 else 0.1 for i in range(4)])
+        for rate, every in reached.items() for seed, at in enumerate(every)
+    ]  # fmt: skip
+    score = score_of(epochs_to_half, larger_is_better=False)
+    assert at_best_rate(records, score) == {"a": dict.fromkeys(range(5), 3)}
+    fewer = [r for r in records if r.spec["settings"]["rate"] != 0.2]
+    assert at_best_rate(fewer, score)["a"][0] == 1, "four of five rather than none"
+
+
+def test_a_function_that_says_that_it_is_a_loss_is_better_where_it_is_lower():
+    def final_loss(history):
+        return history["test_loss"][-1]
+
+    assert not score_of(final_loss).larger_is_better
+    assert score_of(final_loss, larger_is_better=True).larger_is_better
+    assert score_of(lambda history: 1.0).larger_is_better
+
+
+def test_training_is_drawn_in_what_trainings_have_and_called_what_it_is():
+    regression = [record("a", 0.1, seed, [0.5, 0.4], acc=[np.nan] * 2, train_acc=[np.nan] * 2) for seed in range(2)]
+    assert [ax.get_ylabel() for ax in draw_best(regression).axes] == ["training loss", "test loss"]
+    measured = [record("a", 0.1, seed, [0.5, 0.4], acc=[30, 35], train_acc=[31, 36]) for seed in range(2)]
+    for each in measured:
+        each.spec["settings"]["batch_metric"] = {"is": "0123"}
+    labels = [ax.get_ylabel() for ax in draw_best(measured).axes]
+    assert labels == ["training loss", "training batch_metric", "test batch_metric"]

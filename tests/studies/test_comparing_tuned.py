@@ -1,5 +1,6 @@
 """``compare(lrs="tune")``: a rate of its own for each schedule, chosen without the test data."""
 
+import mxnet as mx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -133,3 +134,16 @@ def test_dividing_loses_nothing_and_shares_nothing(size, shuffle, seed):
     assert len(held_back.images) == max(1, size // 10)
     assert (train.images == train.labels).all()
     assert len(batches.images) == size, "the original is not touched"
+
+
+def test_loaders_without_a_length_are_counted(tmp_path):
+    def iterators(seed):
+        train, test = points(seed)
+        X, y = train.images, train.labels.astype(np.float32)
+        parts = (X[:480], y[:480]), (X[480:], y[480:]), (test.images, test.labels.astype(np.float32))
+        return tuple(mx.io.NDArrayIter(a, b, 8, last_batch_handle="discard") for a, b in parts)
+
+    one = {"constant": ConstantScheduler}
+    done = compare(net, iterators, one, lrs="tune", seeds=[0], epochs=5, out=tmp_path, progress=False)
+    assert done.tuned["constant"].updates == 5 * 60
+    assert done.records[0].complete, done.records[0].error

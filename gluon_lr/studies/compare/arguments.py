@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from mxnet.lr_scheduler import LRScheduler
 
 from ...arguments import real_number, shown
 from ...errors import UsageError
+from ...experiments.spec import RunSpec
 
+_LONGEST = 200  # bytes of a run's name; what its files end in follows it, and most systems allow 255
 _RATES = ("base_lr", "max_lr")  # what schedules call the rate that they are built on
 
 
@@ -57,6 +59,28 @@ def require_own_names(rates: List[float]) -> List[float]:
         if other != number:
             raise UsageError(f"lrs has {other!r} and {number!r}: expected rates that differ in their first six digits")
     return rates
+
+
+def require_own_files(specs: Sequence[RunSpec]) -> None:
+    """Refuse schedules whose runs would share a file's name, or have one that is too long.
+
+    Raises:
+        UsageError: naming the schedules.
+    """
+    named: Dict[str, RunSpec] = {}
+    for spec in specs:
+        name = spec.settings["schedule"]
+        if len(spec.key.encode()) > _LONGEST:
+            raise UsageError(
+                f"the name of the schedule {name[:40] + '…'!r} is too long for a file: expected at most {_LONGEST} "
+                "bytes with rate, epochs and seed; give it a shorter one"
+            )
+        other = named.setdefault(spec.key, spec).settings["schedule"]
+        if other != name:
+            raise UsageError(
+                f"the schedules {other!r} and {name!r} would have the same files: give them names that differ in "
+                "letters or digits"
+            )
 
 
 def require_context_name(ctx: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -14,6 +14,7 @@ from ...arguments import MOST_SEED, whole_number
 from ...checks import number_of_classes
 from ...data.forms import Unpack
 from ...errors import UsageError
+from ...experiments.run import seed_everything
 from ...experiments.spec import Ingredients, RunSpec
 from ...experiments.store import Store
 from ...experiments.sweep import sweep
@@ -21,10 +22,17 @@ from ...files import writable_folder
 from ...finder import TuneResult
 from ...metrics import Metric
 from ...schedulers import pure
-from .arguments import rate, require_context_name, require_functions, require_own_names, several
+from .arguments import (
+    rate,
+    require_context_name,
+    require_functions,
+    require_own_files,
+    require_own_names,
+    several,
+)
 from .comparison import Comparison
-from .identified import Data, Identities, loaders, seeded
-from .refusal import Planned, count_recorded
+from .identified import Data, Identities, as_made, loaders, seeded
+from .refusal import Planned, count_recorded, require_same
 from .tuned import TUNE, tuned_rates
 
 log = logging.getLogger(__name__)
@@ -37,8 +45,8 @@ class Given:
     """What every run of a comparison is built of; it goes to the processes that train.
 
     Attributes:
-        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, batch_metric: as :func:`compare` takes
-            them.
+        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, batch_metric, names: as :func:`compare`
+            takes them.
     """
 
     make_net: Callable[[], Any]
@@ -49,6 +57,7 @@ class Given:
     optimizer_params: Dict[str, Any]
     unpack: Optional[Unpack] = None
     batch_metric: Optional[Metric] = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def compare(
@@ -98,12 +107,13 @@ def compare(
             by: a name of the history, such as ``test_loss``, or a function of the history, a dict of lists, that gives
             a number. A name stands for its value at the best epoch. Default test accuracy, or the test loss where
             labels are no classes and there is no ``batch_metric``.
-        larger_is_better: of the metric; default False for losses and seconds, else True.
+        larger_is_better: of the metric; default False where its name, or that of the function, ends in loss or seconds,
+            else True.
         unpack, batch_metric: as :func:`~gluon_lr.train` takes them, for batches of another form than (X, y) and for
             another number of each batch than accuracy.
-        names: ``net``, ``data``, ``loss`` or a schedule's name → a name of your own that identifies it, for what
-            cannot be identified otherwise, such as batches from a database: ``{"data": "orders-2024-v2"}``. Change it
-            whenever the thing changes.
+        names: ``net``, ``data``, ``loss``, ``unpack``, ``batch_metric`` or a schedule's name → a name of your own that
+            identifies it, for what cannot be identified otherwise, such as batches from a database:
+            ``{"data": "orders-2024-v2"}``. Change it whenever the thing changes.
         out: folder for records, figures and ``report.html``.
         jobs: processes side by side; default as :func:`~gluon_lr.experiments.sweep.sweep` has it.
         ctx: ``auto``, ``cpu``, ``gpu`` or ``gpu:1``.
@@ -147,7 +157,8 @@ def compare(
     numbers = several(seeds, "seeds", functools.partial(whole_number, least=0, most=MOST_SEED), "seeds=range(3)")
     epochs = whole_number("epochs", epochs, least=1)
     require_context_name(ctx)
-    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
+    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric,
+                  dict(names or {}))  # fmt: skip
     if isinstance(metric, str) and metric.startswith("valid_"):
         with seeded(numbers[0]):
             if loaders(data, numbers[0])[1] is None:
@@ -160,7 +171,7 @@ def compare(
     runs = [(name, lr, seed) for name in schedules for lr in rates or [_rounded(tuned[name])] for seed in numbers]
     planned = _plan(runs, epochs, given, identities)
     read = 0 if fresh else count_recorded(Store(folder), planned)
-    build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
+    build = functools.partial(_build, given, {run.spec.key: run for run in planned})
     records = sweep([run.spec for run in planned], build, folder, jobs=jobs, ctx=ctx, fresh=fresh, progress=progress)
     if metric is None and not any(math.isfinite(value) for r in records for value in r.history.get("test_acc", [])):
         by = score_of("test_loss", None)  # larger_is_better was said of the accuracy
@@ -183,7 +194,7 @@ def _tuned(
 ) -> Dict[str, TuneResult]:
     """Schedule → the rate that trials found for it, with the first seed."""
     planned = _plan([(name, 0.1, seed) for name in given.schedules], epochs, given, identities)
-    build = functools.partial(_build, given, {run.spec.key: run.words for run in planned})
+    build = functools.partial(_build, given, {run.spec.key: run for run in planned})
     schedules = {name: functools.partial(_scheduler, given.schedules, name) for name in given.schedules}
     specs = {run.spec.settings["schedule"]: run.spec for run in planned}
     return tuned_rates(specs, build, schedules, writable_folder(folder) / "tuned", jobs, ctx, fresh)
@@ -223,19 +234,19 @@ def _plan(
     hooks = {"unpack": given.unpack, "batch_metric": given.batch_metric}
     same.update({name: identities.hook(name, hook) for name, hook in hooks.items() if hook is not None})
     by_seed = {seed: identities.data(given.data, seed) for seed in dict.fromkeys(seed for _, _, seed in runs)}
-    identified = {}
+    identified: Dict[Any, Any] = {}
     for name, lr, _ in runs:
         if (name, lr) not in identified:
             with seeded(0):
-                identified[name, lr] = identities.schedule(
-                    name, _scheduler(given.schedules, name, lr), given.schedules[name]
-                )
+                scheduler = _scheduler(given.schedules, name, lr)
+                identified[name, lr] = identities.schedule(name, scheduler, given.schedules[name])
     planned = []
     for name, lr, seed in runs:
         of = {"scheduler": identified[name, lr], **same, "data": by_seed[seed]}
         settings = {"schedule": name, "rate": lr, **{key: identity for key, (identity, _) in of.items()}, **optimizer}
         spec = RunSpec("compare", f"{name}@{lr:g}", seed, epochs, "per-update", None, settings)
-        planned.append(Planned(spec, {key: words for key, (_, words) in of.items()}))
+        planned.append(Planned(spec, {key: words for key, (_, words) in of.items()}, identities.made(seed)))
+    require_own_files([run.spec for run in planned])
     return planned
 
 
@@ -261,15 +272,25 @@ def _scheduler(schedules: Mapping[str, MakeScheduler], name: str, lr: float) -> 
 
 
 def _build(
-    given: Given, words: Mapping[str, Dict[str, str]], spec: RunSpec, ctx: Any, data_dir: Optional[str] = None
+    given: Given, planned: Mapping[str, Planned], spec: RunSpec, ctx: Any, data_dir: Optional[str] = None
 ) -> Ingredients:
-    """What one run of a comparison trains."""
+    """What one run of a comparison trains.
+
+    Raises:
+        UsageError: the functions do not make here, in a worker process, what they made where the run was planned.
+    """
     from mxnet import gluon
 
     from ...data.forms import call, shards, unpack_pair
     from ...finder.learner import initialize_missing
 
+    plan = planned[spec.key]
+    seed_everything(0)  # as where the run was planned
+    made = {"net": as_made("net", given.make_net(), given.names)}
+    seed_everything(spec.seed)
     train_iter, valid_iter, test_iter = loaders(given.data, spec.seed)
+    made["data"] = as_made("data", (train_iter, valid_iter, test_iter), given.names)
+    require_same(plan.made, made)
     net = given.make_net()
     initialize_missing(net, [ctx])
     net.collect_params().reset_ctx(ctx)
@@ -285,7 +306,7 @@ def _build(
         test_iter,
         loss,
         gluon.Trainer(net.collect_params(), given.optimizer, {**given.optimizer_params, "lr_scheduler": scheduler}),
-        {"name": "the user's own", "edition": "the user's own", "described": words[spec.key]},
+        {"name": "the user's own", "edition": "the user's own", "described": plan.words},
         valid_iter=valid_iter,
         classes=classes,
         unpack=given.unpack,

@@ -21,6 +21,12 @@ from ...state.private import batch_size_of, what_loader_serves
 
 Data = Union[Sequence[Any], Callable[[int], Sequence[Any]]]
 Identity = Tuple[Any, str]  # what has to be equal, and what to call it
+_PARTS = ("net", "data", "loss", "unpack", "batch_metric")
+_NOT_STEADY = (
+    "{what} is another function after each call, since it changes a value that it uses: its runs could not be known "
+    "again, and each might get something else. Let it give the same for the same seed (what it loads may be kept by "
+    "functools.lru_cache), or give it a name of your own, names={{{key!r}: 'mine-v1'}}"
+)
 
 
 @contextlib.contextmanager
@@ -64,12 +70,15 @@ class Identities:
     """The net, the data, the loss and each schedule of a comparison, as what they are.
 
     Args:
-        names: ``net``, ``data``, ``loss`` or a schedule's name → the user's own name for it, in place of what it is.
+        names: ``net``, ``data``, ``loss``, ``unpack``, ``batch_metric`` or a schedule's name → the user's own name for
+            it, in place of what it is.
     """
 
     def __init__(self, names: Optional[Mapping[str, str]], schedules: Mapping[str, Any]) -> None:
         self._names = dict(names or {})
-        known = ["net", "data", "loss", *schedules]
+        known = [*_PARTS, *schedules]
+        self._remembered: Optional[str] = None
+        self._made: Dict[Any, Optional[str]] = {}
         for key, name in self._names.items():
             if key not in known:
                 raise UsageError(f"names has {key!r}: expected one of {', '.join(map(repr, known))}")
@@ -77,22 +86,42 @@ class Identities:
                 raise UsageError(
                     f"names[{key!r}] is {name!r} ({type(name).__name__}): expected text, such as 'mine-v1'"
                 )
-        for key in {"net", "data", "loss"} & set(schedules) & set(self._names):
+        for key in set(_PARTS) & set(schedules) & set(self._names):
             raise UsageError(
                 f"names[{key!r}] may mean the {key} or the schedule {key!r}: give the schedule another name"
             )
 
     def net(self, make_net: Callable[[], Any]) -> Identity:
-        """By the function that makes it, and as it is made after seeding."""
+        """By the function that makes it, and as it is made after seeding.
+
+        Raises:
+            UsageError: it gives the same net again, or does something else at each call.
+        """
         with seeded(0):
             net = make_net()
-        shown = f"{_line(repr(net))}, made by {bound(make_net)}"
-        return self._of("net", {"function": make_net, "built": net}, shown)
+            self._made["net"] = as_made("net", net, self._names)
+            shown = f"{_line(repr(net))}, made by {bound(make_net)}"
+            identity = self._of("net", {"function": make_net, "built": net}, shown)
+        with seeded(0):
+            again = make_net()
+            if again is net:
+                raise UsageError(
+                    f"make_net ({bound(make_net)}) gave the same net twice: expected a new one at every call, since "
+                    "every run trains its own"
+                )
+            if self._of("net", {"function": make_net, "built": again}, shown) != identity:
+                raise UsageError(_NOT_STEADY.format(what="make_net", key="net"))
+        return identity
 
     def data(self, data: Data, seed: int) -> Identity:
-        """By the function that makes them, and by what the loaders hold."""
+        """By the function that makes them, and by what the loaders hold.
+
+        Raises:
+            UsageError: the function does something else at each call.
+        """
         with seeded(seed):
             each = [loader for loader in loaders(data, seed) if loader is not None]
+            self._made[seed] = as_made("data", each, self._names)
             shown = "; ".join(_batches(loader) for loader in each)
             if "data" in self._names:
                 return self._of("data", {}, shown)
@@ -101,7 +130,14 @@ class Identities:
                 what["function"] = data
                 shown += f", made by {bound(data)}"
             identity, _ = self._of("data", what, shown)
+        if self._remembered not in (None, identity.get("function")):
+            raise UsageError(_NOT_STEADY.format(what="data", key="data"))
+        self._remembered = identity.get("function")
         return identity, f"{shown}, contents {identity['contents'][:8]}"
+
+    def made(self, seed: int) -> Dict[str, Optional[str]]:
+        """What net and data of a seed turned out to be, of those that were identified."""
+        return {"net": self._made["net"], "data": self._made[seed]}
 
     def loss(self, loss: Any) -> Identity:
         """By class and configuration, or as a function."""
@@ -164,8 +200,17 @@ class Identities:
             ) from error
 
 
+def as_made(key: str, value: Any, names: Mapping[str, str]) -> Optional[str]:
+    """What the function for a net or for data has made, without its code, so that a worker process can be held to it;
+    None where it goes by a name."""
+    if key in names:
+        return None
+    held = value if key == "net" else [[loader, _length(loader)] for loader in value if loader is not None]
+    return identify(held, key, code=False)
+
+
 def bound(function: Any) -> str:
-    """A function's name with the plain values that it is bound to.
+    """A function's name with the numbers that it is bound to; texts stay out of records, since they may be secret.
 
     Example:
         >>> def scaled(factor):
@@ -181,8 +226,13 @@ def bound(function: Any) -> str:
     for variable, cell in zip(code.co_freevars, function.__closure__ or ()):
         with contextlib.suppress(ValueError):
             values[variable] = cell.cell_contents
-    plain = [f"{name}={_line(repr(x))}" for name, x in values.items() if isinstance(x, (int, float, str, tuple, list))]
+    plain = [f"{name}={_line(repr(x))}" for name, x in values.items() if _is_plain(x)]
     return f"{name} ({', '.join(plain)})" if plain else name
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number, or a list of numbers."""
+    return isinstance(value, (int, float)) or (isinstance(value, (tuple, list)) and all(map(_is_plain, value)))
 
 
 def _line(text: str) -> str:
@@ -207,7 +257,11 @@ def _contents(loader: Any) -> List[Any]:
             sample = [dataset[0], dataset[len(dataset) - 1]]
     elif not isinstance(loader, (ArrayBatches, list, tuple)):
         sample = next(iter(_copied(loader)), None)
-    return [loader, len(loader) if hasattr(loader, "__len__") else None, sample]
+    return [loader, _length(loader), sample]
+
+
+def _length(loader: Any) -> Optional[int]:
+    return len(loader) if hasattr(loader, "__len__") else None
 
 
 def _copied(loader: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from ...errors import RecordError
+from ...errors import RecordError, UsageError
 from ...experiments.record import Record, read_record
 from ...experiments.spec import RunSpec
 from ...experiments.store import Store
@@ -34,6 +34,23 @@ class Planned:
 
     spec: RunSpec
     words: Dict[str, str]
+    made: Mapping[str, Optional[str]] = field(default_factory=dict)
+
+
+def require_same(planned: Mapping[str, Optional[str]], made: Mapping[str, Optional[str]]) -> None:
+    """Refuse to train what is not what was planned, and what the record will name.
+
+    Raises:
+        UsageError: the net or the data that a worker process has made are others than those of the process that asked.
+    """
+    for key, before in planned.items():
+        if made[key] != before:
+            raise UsageError(
+                f"the worker process that trains makes {_CALLED[key]} than the process that called compare. Either the "
+                f"function does not give the same at each call, or it uses a value of a module that was changed after "
+                "the module was imported: a worker imports the module's file anew. Seed what it draws, and hand such "
+                "values to the function or change them in the file"
+            )
 
 
 def count_recorded(store: Store, runs: Sequence[Planned]) -> int:
@@ -47,6 +64,9 @@ def count_recorded(store: Store, runs: Sequence[Planned]) -> int:
         try:
             record = read_record(store.record_path(run.spec))
         except RecordError:  # not there yet; or damaged, which the sweep reports
+            continue
+        if record.spec != run.spec.as_dict() and record.status == "failed":  # it holds no result
+            store.forget(run.spec)
             continue
         if record.spec != run.spec.as_dict():
             raise RecordError(

@@ -24,7 +24,8 @@ def draw_best(records: Sequence[Record], by: Score = ACCURACY) -> Any:
         rate = best_rate(rates, by)
         best += [replace(r, spec={**r.spec, "run": name}) for r in rates[rate].values()]
     several = any(len(rates) > 1 for rates in grid.values())
-    return draw_training(best, "Each schedule at its best rate" if several else "Each schedule")
+    number = "batch_metric" if any("batch_metric" in r.spec["settings"] for r in records) else "accuracy"
+    return draw_training(best, "Each schedule at its best rate" if several else "Each schedule", number)
 
 
 def write_report(folder: Path, records: Sequence[Record], by: Score = ACCURACY) -> Path:

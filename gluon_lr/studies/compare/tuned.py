@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ...data.batches import ArrayBatches
 from ...data.forms import unpack_pair
+from ...data.loaders import passes
 from ...errors import RecordError, UsageError
 from ...experiments.run import seed_everything
 from ...experiments.spec import Build, RunSpec
@@ -73,7 +74,8 @@ def _tune(
     seed_everything(spec.seed)
     run = build(spec, context, None)
     train_iter, valid_iter = (run.train_iter, run.valid_iter) if run.valid_iter else divided(run.train_iter)
-    updates = spec.epochs * len(run.train_iter)
+    counted = hasattr(run.train_iter, "__len__")
+    updates = spec.epochs * (len(run.train_iter) if counted else sum(1 for _ in passes(run.train_iter)))
     learner = Learner(run.net, train_iter, context, run.loss, run.trainer, run.unpack or unpack_pair)
 
     def squeezed(lr: float, length: int) -> Any:

@@ -11,6 +11,7 @@ from mxnet import gluon
 from mxnet.base import MXNetError
 
 from .errors import UsageError
+from .state import parameters_of
 from .state.private import class_axis, is_deferred, is_initialized, labels_are_numbers
 
 
@@ -51,13 +52,14 @@ def as_contexts(ctx: Any) -> List[mx.Context]:
     return contexts
 
 
-def require_trainable(net: Any) -> None:
-    """Refuse a net without any parameter that has a gradient.
+def require_trainable(net: Any, trainer: Any, loss: Any) -> None:
+    """Refuse a net, with its trainer and loss, without any parameter that has a gradient.
 
     Raises:
         UsageError: there is nothing to train.
     """
-    if all(parameter.grad_req == "null" for parameter in net.collect_params().values()):
+    parameters = parameters_of(net, trainer if isinstance(trainer, gluon.Trainer) else None, (loss,))
+    if all(parameter.grad_req == "null" for parameter in parameters.values()):
         raise UsageError(f"nothing to train: no parameter of this {type(net).__name__} has a gradient (grad_req)")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import sys
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 from .state.private import call_library
 
@@ -47,14 +48,31 @@ def denormals_as_zero(contexts: Sequence[Any]) -> Iterator[bool]:
     if not devices or not _possible():
         yield False
         return
-    before: Dict[int, int] = {}
     for device in devices:
-        _in_worker(device, lambda device=device: before.update({device: _exchange(lambda mode: mode | _FLUSH)}))
+        _in_worker(device, functools.partial(_enter, device))
     try:
         yield True
     finally:
         for device in devices:
-            _in_worker(device, lambda device=device: _exchange(lambda mode: mode & ~_FLUSH | before[device] & _FLUSH))
+            _in_worker(device, functools.partial(_leave, device))
+
+
+# Device → how many blocks are within, and the mode before the first of them; each only touched in its worker thread.
+_within: Dict[int, Tuple[int, int]] = {}
+
+
+def _enter(device: int) -> None:
+    before = _exchange(lambda mode: mode | _FLUSH)
+    blocks, first = _within.get(device, (0, before))
+    _within[device] = blocks + 1, first
+
+
+def _leave(device: int) -> None:
+    blocks, first = _within.pop(device)
+    if blocks > 1:  # another thread's training is not over
+        _within[device] = blocks - 1, first
+        return
+    _exchange(lambda mode: mode & ~_FLUSH | first & _FLUSH)
 
 
 def _possible() -> bool:

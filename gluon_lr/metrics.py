@@ -74,7 +74,8 @@ class Metrics:
                 labels = target
             else:
                 labels = _labels(output, target, self._loss)
-            self._waiting.append((output, labels, losses))
+            # An iterator of MXNet's uses the memory of a batch again while its labels still wait here.
+            self._waiting.append((output, labels.copy(), losses))
             if len(self._waiting) * math.prod(shapes[1]) > _MOST_NUMBERS or len(self._waiting) == _TOGETHER:
                 self._settle()
 

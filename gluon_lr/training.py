@@ -91,22 +91,30 @@ def try_context(name: str = "auto") -> mx.Context:
 
 
 @contextlib.contextmanager
-def _gradients_added(parameters: Sequence[Any], at_once: Optional[int]) -> Iterator[List[Any]]:
-    """The parameters that add their gradients up; in the block also those that have to for ``at_once``."""
-    changed = [] if at_once is None else [parameter for parameter in parameters if parameter.grad_req == "write"]
-    for parameter in changed:
-        if has_sparse_gradient(parameter):
-            raise UsageError(
-                f"at_once={at_once}: MXNet cannot add up sparse gradients, and {parameter.name} has one: leave at_once "
-                "out, or sparse_grad=True"
-            )
+def _gradients_added(parameters: Sequence[Any], at_once: Optional[int]) -> Iterator[Callable[[], None]]:
+    """A function to call before each update, which empties the gradients that add up: those of parameters that the user
+    made so, and all others with ``at_once``, also where a layer was frozen before. Afterwards they replace again."""
+    changed = []
+
+    def empty() -> None:
+        for parameter in parameters:
+            if at_once is not None and parameter.grad_req == "write":
+                if has_sparse_gradient(parameter):
+                    raise UsageError(
+                        f"at_once={at_once}: MXNet cannot add up sparse gradients, and {parameter.name} has one: leave "
+                        "at_once out, or sparse_grad=True"
+                    )
+                parameter.grad_req = "add"
+                changed.append(parameter)
+            if parameter.grad_req == "add":
+                zero_gradient(parameter)
+
     try:
-        for parameter in changed:
-            parameter.grad_req = "add"
-        yield [parameter for parameter in parameters if parameter.grad_req == "add"]
+        yield empty
     finally:
         for parameter in changed:
-            parameter.grad_req = "write"
+            if parameter.grad_req == "add":  # else it was frozen meanwhile
+                parameter.grad_req = "write"
 
 
 def evaluate(
@@ -216,7 +224,7 @@ def train(
         raise UsageError(f"schedules is {schedules!r}: expected a list of schedules, such as schedules=[schedule]")
     at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
     seed = None if seed is None else whole_number("seed", seed, least=0)
-    require_trainable(net)
+    require_trainable(net, trainer, loss)
     if not isinstance(trainer, gluon.Trainer):
         raise UsageError(f"trainer is {trainer!r}: expected a gluon.Trainer")
     if test_iter is None:
@@ -243,7 +251,7 @@ def train(
             f"valid_iter is {'missing' if history.valid_loss else 'new'}: expected validation data in all epochs of a "
             "history or in none, or its lists would not be of the same epochs"
         )
-    with denormals_as_zero(contexts), _gradients_added(parameters, at_once) as adding:
+    with denormals_as_zero(contexts), _gradients_added(parameters, at_once) as empty_gradients:
         for epoch in range(len(history), num_epochs):
             if history.train_loss and not math.isfinite(history.train_loss[-1]):
                 break
@@ -257,14 +265,14 @@ def train(
                     applied = made
                     for schedule in schedules:
                         schedule.apply(trainer, made + 1)
-                for parameter in adding:
-                    zero_gradient(parameter)
+                empty_gradients()
                 counted = trainer.optimizer.num_update
                 with rate_noted(trainer) as rate_used:
                     done = update(net, loss, trainer, batch, contexts, unpack=unpack, at_once=at_once)
-                made += 1 if loss_scaler(trainer) is None else trainer.optimizer.num_update - counted
+                new = 1 if loss_scaler(trainer) is None else trainer.optimizer.num_update - counted
+                made += new
                 metrics.add(done)
-                rates.append(rate_used())
+                rates += [rate_used()] * new
                 sizes.append(examples(done))
                 counts.append(len(done))
                 running.append(done[-1].losses)
@@ -284,9 +292,9 @@ def train(
                 **numbers,
                 first_loss=float(sums[: counts[0]].sum() / sizes[0]),
                 last_loss=float(sums[-counts[-1] :].sum() / sizes[-1]),
-                lr_first=float(rates[0]),
-                lr_mean=float(np.mean(rates)),
-                lr_last=float(rates[-1]),
+                lr_first=float(rates[0]) if rates else math.nan,  # where AMP skipped every step
+                lr_mean=float(np.mean(rates)) if rates else math.nan,
+                lr_last=float(rates[-1]) if rates else math.nan,
                 updates=made - before,
                 seconds=time.perf_counter() - started,
             )

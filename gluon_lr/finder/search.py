@@ -14,6 +14,7 @@ from ..checks import has_shapes
 from ..errors import UsageError
 from ..hyper.hyperparameters import scale_momentum
 from ..screen import visible
+from ..state.private import updaters_of
 from .learner import Learner
 from .result import LRFinderResult
 from .rules import momentum_of
@@ -203,9 +204,10 @@ class LRFinder:
         from tqdm import tqdm  # text in notebooks too, since a notebook's saved outputs do not keep widgets
 
         trainer = self.learner.trainer
-        before = trainer.learning_rate
-        # Momentum from the training's own rate is scaled down to the first rung.
-        scale_momentum(trainer, rungs[0] / before if before > 0 else 0.0)
+        if any(updater.states for updater in updaters_of(trainer)):  # else no schedule has to have a rate yet
+            # Momentum from the training's own rate is scaled down to the first rung.
+            before = trainer.learning_rate
+            scale_momentum(trainer, rungs[0] / before if before > 0 else 0.0)
         with tqdm(rungs, desc="lr finder", unit="update", disable=not (progress and visible()), leave=False) as bar:
 
             def shown(loss: float) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import random
+from types import ModuleType
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
+from mxnet import gluon
 
 from ..data.loaders import tell_epoch
 from ..errors import UsageError
@@ -53,10 +57,11 @@ def losses_at(learner: Any, rates: Iterable[float], stop: Callable[[float], bool
 
 @contextlib.contextmanager
 def loader_preserved(data_loader: Any) -> Iterator[None]:
-    """Restore what iterating a loader changes: NumPy's and Python's generators, the loader's own epoch, the examples
-    that a ``DataLoader`` rolls over into its next epoch, and the order and place of an ``NDArrayIter``. Other iterators
-    of MXNet's cannot be put back."""
+    """Restore what iterating a loader changes: NumPy's and Python's generators, those that the loader has of its own or
+    in its sampler or data, its epoch, the examples that a ``DataLoader`` rolls over into its next epoch, and the order
+    and place of an ``NDArrayIter``. Other iterators of MXNet's cannot be put back."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
+    own = [(generator, _state_of(generator)) for generator in _generators_in(data_loader)]
     epoch = getattr(data_loader, "epoch", None)
     kept, rolled_over = {}, examples_rolled_over(data_loader)
     if isinstance(data_loader, mx.io.NDArrayIter):
@@ -66,12 +71,49 @@ def loader_preserved(data_loader: Any) -> Iterator[None]:
     finally:
         np.random.set_state(numpy_state)
         random.setstate(python_state)
+        for generator, state in own:
+            _set_state_of(generator, state)
         if kept:
             vars(data_loader).update(kept)
         if rolled_over is not None:
             roll_over(data_loader, rolled_over)
         if epoch is not None:
             tell_epoch(data_loader, epoch)
+
+
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+
+
+def _generators_in(value: Any) -> List[Any]:
+    """The random generators that an object has, itself or in its parts: objects, lists, tuples and dicts."""
+    found, seen, waiting = [], set(), [value]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, _GENERATORS):
+            found.append(one)
+        elif isinstance(one, (list, tuple, dict)):  # the first parts are enough, of a list of examples too
+            waiting += itertools.islice(one.values() if isinstance(one, dict) else one, 100)
+        elif not isinstance(one, (type, ModuleType, gluon.Block)) and hasattr(one, "__dict__"):
+            waiting += vars(one).values()
+    return found
+
+
+def _state_of(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return copy.deepcopy(generator.bit_generator.state)
+    return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.getstate()
+
+
+def _set_state_of(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.setstate(state)
 
 
 def _number(loss: Any) -> float:

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..schedulers import Scheduler
 from ..schedulers.foreign import independent, pure_or_live
 from ..schedulers.purity import watches
-from ..state.private import updaters_of
+from ..state.private import arrays_of, trainer_parameters, updaters_of, updates_on_servers
 
 # If SGD's momentum is 0 at the first update, it makes no buffer, and fails when the momentum later grows.
 _LEAST_MOMENTUM = 1e-8
@@ -57,8 +57,10 @@ class HyperparameterSchedule:
         """Set the value for update ``t``.
 
         Raises:
-            UsageError: the optimizer has no such number, the rate belongs to a scheduler, or there is no momentum.
+            UsageError: the optimizer has no such number, the rate belongs to a scheduler, there is no momentum, or
+                parameter servers update.
         """
+        require_updates_here(trainer)
         optimizer, value = trainer.optimizer, self.schedule(t)
         if self.name in ("learning_rate", "lr"):
             if optimizer.lr_scheduler is not None:
@@ -92,8 +94,9 @@ class RescaleMomentum:
 
         Raises:
             UsageError: the trainer has no scheduler to give the two rates; or its scheduler watches the training, like
-                ReduceOnPlateau, and no longer knows its earlier rate once it has fallen.
+                ReduceOnPlateau, and no longer knows its earlier rate once it has fallen; or parameter servers update.
         """
+        require_updates_here(trainer)
         schedule = trainer.optimizer.lr_scheduler
         if schedule is None:
             raise UsageError("the trainer has no scheduler: RescaleMomentum needs one to know the rate's change")
@@ -104,17 +107,42 @@ class RescaleMomentum:
                     f"knows once it fell: leave RescaleMomentum out, or give the trainer a schedule that follows from t"
                 )
             schedule = independent(schedule)  # asked in order, from where the training is
+        if t < 2:  # there is no update before, and no schedule has to have a rate at 0
+            return
         before, now = schedule(t - 1), schedule(t)
-        if t < 2 or before == now or before == 0:
+        if before == now or before == 0:
             return
         scale_momentum(trainer, now / before)
 
 
+def require_updates_here(trainer: Any) -> None:
+    """Refuse a trainer whose optimizer works on parameter servers, which have a copy of their own.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if updates_on_servers(trainer):
+        raise UsageError("the optimizer on parameter servers cannot be reached: use update_on_kvstore=False")
+
+
 def scale_momentum(trainer: Any, factor: float) -> None:
-    """Multiply every momentum buffer that has the rate inside, SGD's and NAG's, by ``factor``; no other state."""
+    """Multiply what is left of earlier steps by ``factor``, where it has their rate inside; no other state.
+
+    That is the momentum of SGD, NAG, LARS and LBSGD, and the last step of
+    :class:`~gluon_lr.optimizers.AdaptiveHeavyBall`.
+    """
     import mxnet as mx
 
-    if not isinstance(trainer.optimizer, (mx.optimizer.SGD, mx.optimizer.NAG)):
+    from ..optimizers import AdaptiveHeavyBall
+
+    kinds = mx.optimizer
+    if isinstance(trainer.optimizer, AdaptiveHeavyBall):
+        for device, updater in enumerate(updaters_of(trainer)):
+            for index, (before, _) in updater.states.items():
+                weight = arrays_of(trainer_parameters(trainer)[index])[device].as_in_context(before.context)
+                before[:] = weight - (weight - before) * factor
+        return
+    if not isinstance(trainer.optimizer, (kinds.SGD, kinds.NAG, kinds.LARS, kinds.LBSGD)):
         return
     for updater in updaters_of(trainer):
         for state in updater.states.values():

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..arguments import real_number
 from ..errors import UsageError
+from ..schedulers.foreign import next_rate
 from ..state.private import (
     arrays_of,
+    compresses_gradients,
     gradient_is_fresh,
     is_initialized,
     mark_gradient,
@@ -53,17 +55,19 @@ class ScheduledWeightDecay:
 
         Raises:
             UsageError: the optimizer decays too, is neither Adam nor SGD, keeps copies of float16 weights, or has a
-                momentum of 1; parameter servers update; or a weight is sparse.
+                momentum of 1; parameter servers update, or a kvstore that compresses; or a weight is sparse.
         """
         optimizer = trainer.optimizer
         if optimizer.wd != 0:
             raise UsageError(f"the optimizer decays by itself (wd={optimizer.wd:g}): build it with wd=0")
         if updates_on_servers(trainer):
             raise UsageError("weights on parameter servers cannot be decayed from here: use update_on_kvstore=False")
+        if updates_on_kvstore(trainer) and compresses_gradients(trainer):
+            raise UsageError("weights cannot be handed to a kvstore that compresses: use update_on_kvstore=False")
         if optimizer.multi_precision and any(np.dtype(p.dtype) == np.float16 for p in trainer_parameters(trainer)):
             raise UsageError("scheduled weight decay does not reach the copies of multi_precision: leave that out")
         kind = type(optimizer).__name__
-        rate = optimizer.lr_scheduler(t) if optimizer.lr_scheduler is not None else optimizer.lr
+        rate = optimizer.lr if optimizer.lr_scheduler is None else next_rate(optimizer.lr_scheduler, t)
         if kind in ("SGD", "NAG", "PlainSGD"):
             if optimizer.momentum >= 1:
                 raise UsageError(f"momentum is {optimizer.momentum:g}: expected less than 1")

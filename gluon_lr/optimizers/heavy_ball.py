@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from typing import Any, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import mxnet as mx
 from mxnet.optimizer import Optimizer
@@ -57,7 +57,10 @@ class AdaptiveHeavyBall(Optimizer):
         if len(index) == 1 < trained:
             _say_that_they_come_apart(len(index), trained)
         self._update_count(index)
-        rates, decays = self._get_lrs(index), self._get_wds(index)
+        rate = (
+            self.lr if self.lr_scheduler is None else self.lr_scheduler(self.num_update)
+        )  # once: it may count its calls
+        rates, decays = self._rates(index, rate), self._get_wds(index)
         gradients = []
         for w, g, wd in zip(weight, grad, decays):
             g = g * self.rescale_grad
@@ -66,13 +69,21 @@ class AdaptiveHeavyBall(Optimizer):
             gradients.append(g + wd * w)
         moved = _norm(w - before for w, (before, _) in zip(weight, state))
         turned = _norm(g - before for g, (_, before) in zip(gradients, state))
-        rate = self.lr_scheduler(self.num_update) if self.lr_scheduler is not None else self.lr
         self.beta = 0.0 if moved == 0 else min(1 - self.delta, (1 - math.sqrt(rate * turned / moved)) ** 2)
         for w, g, lr, (last_weight, last_grad) in zip(weight, gradients, rates, state):
             step = self.beta * (w - last_weight) - lr * g
             w.copyto(last_weight)
             g.copyto(last_grad)
             w += step
+
+    def _rates(self, index: Sequence[int], rate: float) -> List[float]:
+        """The rate of each parameter, by its ``lr_mult``."""
+        kept = self.lr_scheduler, self.lr
+        self.lr_scheduler, self.lr = None, rate
+        try:
+            return self._get_lrs(index)
+        finally:
+            self.lr_scheduler, self.lr = kept
 
 
 def _norm(arrays: Any) -> float:

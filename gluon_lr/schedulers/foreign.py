@@ -93,6 +93,12 @@ class ForeignScheduler(Scheduler):
         return hash(repr(self))
 
 
+def next_rate(scheduler: Any, t: int) -> float:
+    """The rate that a trainer's scheduler will give at ``t``; asked of a copy, where it may count its calls."""
+    steady = type(scheduler).__module__.startswith(("gluon_lr.", "mxnet.lr_scheduler"))
+    return float((scheduler if steady else independent(scheduler))(t))
+
+
 def independent(scheduler: Any) -> Any:
     """A copy of ``scheduler`` at every depth, in which MXNet's own schedulers can be asked in any order.
 

@@ -254,6 +254,11 @@ def updates_on_kvstore(trainer: Any) -> bool:
     return bool(trainer._kv_initialized and trainer._kvstore is not None and trainer._update_on_kvstore)
 
 
+def compresses_gradients(trainer: Any) -> bool:
+    """Whether a trainer's kvstore compresses what is pushed to it, and keeps what that leaves over to itself."""
+    return bool(trainer._compression_params)
+
+
 def updates_on_servers(trainer: Any) -> bool:
     """Whether parameter servers do the updates, or will from the first step on, since a trainer decides only then."""
     if trainer._kv_initialized:
@@ -288,9 +293,8 @@ def put_weights_on_kvstore(trainer: Any) -> None:
     store, updater = trainer._kvstore, trainer._kvstore._updater
     store._set_updater(lambda key, pushed, kept: pushed.copyto(kept))
     try:
-        for i, parameter in enumerate(trainer._params):
-            if parameter.grad_req != "null":
-                store.push(i, arrays_of(parameter)[0])
+        for i, parameter in enumerate(trainer._params):  # frozen ones too, which may be trained again later
+            store.push(i, arrays_of(parameter)[0])
     finally:
         store._set_updater(updater)
 

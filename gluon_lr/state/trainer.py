@@ -8,6 +8,7 @@ from typing import Any, Dict, FrozenSet, List, Optional
 
 from ..errors import RecordError, UsageError
 from .private import (
+    compresses_gradients,
     current_device,
     gradient_scale,
     has_kvstore,
@@ -49,6 +50,11 @@ def capture_trainer(trainer: Any, moves: List[str]) -> Dict[str, Any]:
         raise UsageError(
             "the trainer updates on parameter servers, whose weights and optimizer state cannot be read. "
             "Build it with gluon.Trainer(..., update_on_kvstore=False)"
+        )
+    if compresses_gradients(trainer):
+        raise UsageError(
+            "the trainer compresses gradients, and what that leaves over for later updates cannot be read or put back. "
+            "Build it without compression_params"
         )
     optimizer, scaler = trainer.optimizer, loss_scaler(trainer)
     return {

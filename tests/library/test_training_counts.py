@@ -166,3 +166,23 @@ def test_noting_the_rate_of_a_scheduler_that_counts_its_calls_makes_no_call():
         plain.step(4)
     assert trainer.optimizer.lr_scheduler.base_lr == plain.optimizer.lr_scheduler.base_lr
     assert history.lr_first == pytest.approx([0.01 * 0.9])
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_rates_are_those_of_the_updates_that_were_made(own, monkeypatch):
+    from mxnet.contrib.amp.loss_scaler import LossScaler
+
+    from gluon_lr import WarmupScheduler
+
+    class Rising(mx.lr_scheduler.LRScheduler):
+        def __call__(self, t):
+            return 0.1 * t
+
+    scheduler = Rising() if own else WarmupScheduler(1.0, 10)
+    net, trainer = made(lr_scheduler=scheduler)
+    trainer._amp_loss_scaler, trainer._amp_original_scale = LossScaler(), trainer._scale
+    overflows = iter([True, True, False, False, True, *[True] * 5])
+    monkeypatch.setattr(LossScaler, "has_overflow", lambda self, parameters: next(overflows))
+    history = train(net, BATCHES, BATCHES, 2, LOSS, trainer, CPU)
+    told = [history.lr_first, history.lr_mean, history.lr_last]
+    np.testing.assert_allclose(told, [[0.1, np.nan], [0.15, np.nan], [0.2, np.nan]], rtol=1e-12)

@@ -28,8 +28,8 @@ def restart(iterator: mx.io.DataIter) -> None:
 
 
 def tell_epoch(batches: Any, epoch: int) -> None:
-    """Tell a loader that has an ``epoch`` which one begins; one that counts its epochs itself is left alone."""
-    if hasattr(batches, "epoch"):
+    """Tell a loader that has a number ``epoch`` which one begins; one that counts its epochs itself is left alone."""
+    if hasattr(batches, "epoch") and not callable(batches.epoch):
         with contextlib.suppress(AttributeError):  # a property of its own
             batches.epoch = epoch
 

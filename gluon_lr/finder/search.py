@@ -103,8 +103,11 @@ class LRFinder:
         repeats = whole_number("repeats", repeats, least=1)
         if autograd.is_recording():
             raise UsageError("find() was called inside autograd.record(): call it outside, it records by itself")
-        if stopping is not None and not callable(stopping):
-            raise UsageError(f"stopping is {stopping!r}: expected a function of the loss that says whether to stop")
+        if stopping is not None and (not callable(stopping) or isinstance(stopping, type)):
+            raise UsageError(
+                f"stopping is {stopping!r}: expected a function of the loss that says whether to stop, or an object that "
+                "is called so"
+            )
         seed = None if seed is None else whole_number("seed", seed, least=0)
         stops = _stopping_rules(stopping, smoothing, repeats)
         learner, found = self.learner, []

@@ -62,7 +62,7 @@ def loader_preserved(data_loader: Any) -> Iterator[None]:
     and place of an ``NDArrayIter``. Other iterators of MXNet's cannot be put back."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     own = [(generator, _state_of(generator)) for generator in _generators_in(data_loader)]
-    epoch = getattr(data_loader, "epoch", None)
+    epoch = getattr(data_loader, "epoch", None)  # where it is a number
     kept, rolled_over = {}, examples_rolled_over(data_loader)
     if isinstance(data_loader, mx.io.NDArrayIter):
         kept = {**vars(data_loader), "idx": data_loader.idx.copy()}  # it shuffles its index in place

@@ -2,13 +2,15 @@
 
 import math
 
+import mxnet as mx
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mxnet import gluon
 
 from gluon_lr.errors import UsageError
-from gluon_lr.finder import LRFinderStoppingCriteria
+from gluon_lr.finder import Learner, LRFinder, LRFinderStoppingCriteria
 from gluon_lr.finder.search import _rungs
 from gluon_lr.finder.stopping import divergence
 
@@ -115,3 +117,11 @@ def test_the_running_mean_counts_the_past_by_the_smoothing():
 def test_a_mean_that_would_never_move_is_refused(smoothing):
     with pytest.raises(UsageError, match=r"smoothing is .*from 0 to below 1"):
         LRFinderStoppingCriteria(smoothing)
+
+
+def test_a_class_is_no_rule():
+    net = gluon.nn.Dense(1, in_units=1)
+    net.initialize()
+    learner = Learner(net, [(mx.nd.ones((2, 1)), mx.nd.ones((2, 1)))], mx.cpu(), gluon.loss.L2Loss())
+    with pytest.raises(UsageError, match="stopping is <class .*expected a function of the loss"):
+        LRFinder(learner).find(stopping=LRFinderStoppingCriteria, progress=False)

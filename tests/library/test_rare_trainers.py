@@ -281,3 +281,15 @@ def test_a_frozen_net_may_have_a_loss_that_learns():
     frozen = gluon.Trainer(net.collect_params(), "sgd")
     with pytest.raises(UsageError, match="nothing to train"):
         train(net, [BATCH], [BATCH], 1, LOSS, frozen, CPU)
+
+
+def test_a_loader_whose_epoch_is_a_method_keeps_it():
+    class Loader(list):
+        def epoch(self):
+            return "mine"
+
+    net, loader = small(), Loader([BATCH])
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    LRFinder(Learner(net, loader, CPU, LOSS, trainer)).find(1e-3, 2, progress=False)
+    train(net, loader, loader, 2, LOSS, trainer, CPU)
+    assert loader.epoch() == "mine"

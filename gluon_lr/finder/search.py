@@ -105,8 +105,8 @@ class LRFinder:
             raise UsageError("find() was called inside autograd.record(): call it outside, it records by itself")
         if stopping is not None and (not callable(stopping) or isinstance(stopping, type)):
             raise UsageError(
-                f"stopping is {stopping!r}: expected a function of the loss that says whether to stop, or an object that "
-                "is called so"
+                f"stopping is {stopping!r}: expected a function of the loss that says whether to stop, or an object "
+                "that is called so"
             )
         seed = None if seed is None else whole_number("seed", seed, least=0)
         stops = _stopping_rules(stopping, smoothing, repeats)

@@ -123,5 +123,5 @@ def test_a_class_is_no_rule():
     net = gluon.nn.Dense(1, in_units=1)
     net.initialize()
     learner = Learner(net, [(mx.nd.ones((2, 1)), mx.nd.ones((2, 1)))], mx.cpu(), gluon.loss.L2Loss())
-    with pytest.raises(UsageError, match="stopping is <class .*expected a function of the loss"):
+    with pytest.raises(UsageError, match=r"stopping is <class .*expected a function of the loss"):
         LRFinder(learner).find(stopping=LRFinderStoppingCriteria, progress=False)

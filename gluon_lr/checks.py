@@ -11,8 +11,7 @@ from mxnet import gluon
 from mxnet.base import MXNetError
 
 from .errors import UsageError
-from .state import parameters_of
-from .state.private import class_axis, is_deferred, is_initialized, labels_are_numbers
+from .state.private import class_axis, is_deferred, is_initialized, labels_are_numbers, trainer_parameters
 
 
 def has_shapes(net: Any) -> bool:
@@ -52,14 +51,15 @@ def as_contexts(ctx: Any) -> List[mx.Context]:
     return contexts
 
 
-def require_trainable(net: Any, trainer: Any, loss: Any) -> None:
-    """Refuse a net, with its trainer and loss, without any parameter that has a gradient.
+def require_trainable(net: Any, trainer: Any) -> None:
+    """Refuse a trainer that moves no parameter that has a gradient; without a trainer, such a net.
 
     Raises:
         UsageError: there is nothing to train.
     """
-    parameters = parameters_of(net, trainer if isinstance(trainer, gluon.Trainer) else None, (loss,))
-    if all(parameter.grad_req == "null" for parameter in parameters.values()):
+    own = net.collect_params().values()
+    moved = trainer_parameters(trainer) if isinstance(trainer, gluon.Trainer) else own
+    if all(parameter.grad_req == "null" for parameter in moved):
         raise UsageError(f"nothing to train: no parameter of this {type(net).__name__} has a gradient (grad_req)")
 
 

@@ -224,7 +224,7 @@ def train(
         raise UsageError(f"schedules is {schedules!r}: expected a list of schedules, such as schedules=[schedule]")
     at_once = None if at_once is None else whole_number("at_once", at_once, least=1)
     seed = None if seed is None else whole_number("seed", seed, least=0)
-    require_trainable(net, trainer, loss)
+    require_trainable(net, trainer)
     if not isinstance(trainer, gluon.Trainer):
         raise UsageError(f"trainer is {trainer!r}: expected a gluon.Trainer")
     if test_iter is None:

@@ -133,7 +133,8 @@ class MlflowTracker:
             self._client.log_batch(run, metrics=_metrics(record, known))
             self._epochs_sent[spec.key] = record.epochs
         if record.status in _STATUS:
-            self._log_greatest_rate(run, record)
+            if record.complete:
+                self._log_greatest_rate(run, record)
             self._client.set_tag(run, "outcome", record.status)
             self._client.set_terminated(run, _STATUS[record.status])
             self._ended[spec.key] = True
@@ -194,6 +195,8 @@ class MlflowTracker:
 def _parameters(record: Record) -> Dict[str, Any]:
     spec = {key: value for key, value in record.spec.items() if key != "settings"}
     values = {**spec, **record.spec["settings"], "dataset_edition": record.edition, **record.environment}
+    if record.status == "failed":  # it may be run again elsewhere, and MLflow keeps the first values
+        values = {**spec, **record.spec["settings"]}
     return {name: str(value)[:500] for name, value in values.items()}
 
 

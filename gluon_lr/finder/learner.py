@@ -69,7 +69,7 @@ class Learner:
         self.iteration_loss: Optional[float] = None
         initialize_missing(net, self._contexts)
         self._give_shapes()
-        require_trainable(net, trainer, self.loss)
+        require_trainable(net, trainer)
         self.trainer = (
             gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.001}) if trainer is None else trainer
         )

@@ -92,19 +92,21 @@ def _generators_in(value: Any) -> List[Any]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        if isinstance(one, _GENERATORS):
+        kind = type(one)  # not isinstance(), since a proxy asks its object then, which may be gone
+        if issubclass(kind, _GENERATORS) and not issubclass(kind, random.SystemRandom):
             found.append(one)
-        elif isinstance(one, (list, tuple, dict)):  # the first parts are enough, of a list of examples too
-            waiting += itertools.islice(one.values() if isinstance(one, dict) else one, 100)
-        elif not isinstance(one, (type, ModuleType, gluon.Block)) and hasattr(one, "__dict__"):
-            waiting += vars(one).values()
+        elif issubclass(kind, (list, tuple, dict)):  # the first parts are enough, of a list of examples too
+            waiting += itertools.islice(one.values() if issubclass(kind, dict) else one, 100)
+        elif not issubclass(kind, (type, ModuleType, gluon.Block)):
+            with contextlib.suppress(Exception):  # what cannot be looked into has nothing that we could put back
+                waiting += vars(one).values()
     return found
 
 
 def _state_of(generator: Any) -> Any:
     if isinstance(generator, np.random.Generator):
         return copy.deepcopy(generator.bit_generator.state)
-    return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.getstate()
+    return generator.get_state(legacy=False) if isinstance(generator, np.random.RandomState) else generator.getstate()
 
 
 def _set_state_of(generator: Any, state: Any) -> None:

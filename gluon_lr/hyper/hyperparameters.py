@@ -139,7 +139,9 @@ def scale_momentum(trainer: Any, factor: float) -> None:
     if isinstance(trainer.optimizer, AdaptiveHeavyBall):
         for device, updater in enumerate(updaters_of(trainer)):
             for index, (before, _) in updater.states.items():
-                weight = arrays_of(trainer_parameters(trainer)[index])[device].as_in_context(before.context)
+                copies = arrays_of(trainer_parameters(trainer)[index])
+                weight = copies[device if device < len(copies) else 0]  # the kvstore's updater comes after the devices'
+                weight = weight.as_in_context(before.context)
                 before[:] = weight - (weight - before) * factor
         return
     if not isinstance(trainer.optimizer, (kinds.SGD, kinds.NAG, kinds.LARS, kinds.LBSGD)):

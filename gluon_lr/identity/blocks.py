@@ -56,9 +56,7 @@ def _parameter(walk: Any, parameter: Any, where: str) -> Any:
     shape = None if parameter.shape is None else [int(size) for size in parameter.shape]
     initializers = [parameter.init, *deferred_initializers(parameter)]
     about = [np.dtype(parameter.dtype).name, parameter.grad_req, parameter.lr_mult, parameter.wd_mult, initializers]
-    values: Any = is_initialized(parameter)
-    if walk.code:
-        values = array_digest(arrays_of(parameter)[0].asnumpy()) if values else None
+    values = array_digest(arrays_of(parameter)[0].asnumpy()) if is_initialized(parameter) else None
     return ["parameter", shape, walk.describe(about, where), values]
 
 

@@ -33,8 +33,6 @@ def _function(walk: Any, function: FunctionType, where: str) -> Any:
     owner = installed(module)
     if owner and is_global(function, module, function.__qualname__):
         return ["function", owner, module, function.__qualname__]
-    if not walk.code:
-        return ["function", walk.describe(function.__defaults__, where), _closure(walk, function, where)]
     what = [
         written(function),
         walk.describe([function.__defaults__, function.__kwdefaults__], f"{where}'s defaults"),
@@ -71,7 +69,7 @@ def _used(walk: Any, value: Any, attributes: Set[str], where: str) -> Any:
 
 def _module(walk: Any, module: ModuleType, where: str) -> Any:
     owner = installed(module.__name__)
-    if owner or not walk.code:
+    if owner:
         return ["module", owner, module.__name__]
     return ["module", walk.named({name: vars(module)[name] for name in vars(module) if name[:2] != "__"}, where)]
 
@@ -80,8 +78,6 @@ def _class(walk: Any, kind: type, where: str) -> Any:
     owner = installed(kind.__module__)
     if owner and is_global(kind, kind.__module__, kind.__qualname__):
         return ["class", owner, kind.__module__, kind.__qualname__]
-    if not walk.code:
-        return ["class", kind.__name__]
     members = {name: item for name, item in vars(kind).items() if name not in _ADDED and not _is_added(kind, name)}
     if issubclass(kind, enum.Enum):
         members = {name: item for name, item in members.items() if _is_own_function(item)}
@@ -188,7 +184,7 @@ BY_TYPE: List[Tuple[Any, Describer]] = [
     (FunctionType, _function),
     (ModuleType, _module),
     (type, _class),
-    (CodeType, lambda walk, value, where: ["code", plain_code(value) if walk.code else None]),
+    (CodeType, lambda walk, value, where: ["code", plain_code(value)]),
     (enum.Enum, _enum),
     (PurePath, lambda walk, value, where: ["path", str(value)]),
     (MappingProxyType, _mapping),

@@ -20,7 +20,7 @@ from ..files import digest
 _ATOMS = (type(None), bool, int, str, bytes, complex, type(Ellipsis), type(NotImplemented))
 
 
-def identify(value: Any, where: str = "the value", code: bool = True) -> str:
+def identify(value: Any, where: str = "the value") -> str:
     """A short digest of :func:`describe`.
 
     Example:
@@ -29,17 +29,15 @@ def identify(value: Any, where: str = "the value", code: bool = True) -> str:
         >>> identify(steady(0.5)) == identify(steady(0.5)), identify(steady(0.5)) == identify(steady(0.1))
         (True, False)
     """
-    return digest(describe(value, where, code))[:16]
+    return digest(describe(value, where))[:16]
 
 
-def describe(value: Any, where: str = "the value", code: bool = True) -> Any:
+def describe(value: Any, where: str = "the value") -> Any:
     """What ``value`` is, as plain data for JSON.
 
     Args:
         value: anything.
         where: what to call it in a refusal.
-        code: False to leave code out, and the values that parameters begin with: what is left can be compared with
-            what another process has made, where a notebook's source is not at hand and arithmetic may round otherwise.
 
     Raises:
         UsageError: it, or something that it uses, has nothing that tells it from another: an open file, a generator, a
@@ -51,7 +49,7 @@ def describe(value: Any, where: str = "the value", code: bool = True) -> Any:
         True
     """
     try:
-        return Walk(code).describe(value, where)
+        return Walk().describe(value, where)
     except RecursionError as error:
         raise UsageError(f"{where} is nested too deeply to be told from another") from error
 
@@ -59,8 +57,7 @@ def describe(value: Any, where: str = "the value", code: bool = True) -> Any:
 class Walk:
     """One description: what is being described and what has been, so that cycles end and nothing is done twice."""
 
-    def __init__(self, code: bool = True) -> None:
-        self.code = code
+    def __init__(self) -> None:
         self.open: Dict[int, int] = {}  # id → depth
         self.done: Dict[int, Any] = {}
         self.kept: List[Any] = []  # an id is unique only while its object lives
@@ -117,7 +114,7 @@ class Walk:
 
     def apart(self, value: Any, where: str) -> Any:
         """As :meth:`describe`, but independent of what was described before: for values without an order."""
-        walk = Walk(self.code)
+        walk = Walk()
         walk.open, walk.hidden = dict(self.open), self.hidden
         found = walk.describe(value, where)
         self.kept.extend(walk.kept)

@@ -93,7 +93,7 @@ def write_report(
 
 def made_by(records: Sequence[Record]) -> List[str]:
     """Which versions made the records, where there are several: a table of them mixes what rounds differently."""
-    counts = Counter(record.made_by for record in records if record.environment)
+    counts = Counter(record.made_by for record in records if record.environment and record.status != "failed")
     if len(counts) < 2:
         return []
     listed = ", ".join(f"{count} by {version}" for version, count in sorted(counts.items()))

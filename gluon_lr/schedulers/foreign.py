@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Tuple
@@ -95,8 +96,10 @@ class ForeignScheduler(Scheduler):
 
 def next_rate(scheduler: Any, t: int) -> float:
     """The rate that a trainer's scheduler will give at ``t``; asked of a copy, where it may count its calls."""
-    steady = type(scheduler).__module__.startswith(("gluon_lr.", "mxnet.lr_scheduler"))
-    return float((scheduler if steady else independent(scheduler))(t))
+    if not type(scheduler).__module__.startswith(("gluon_lr.", "mxnet.lr_scheduler")):
+        with contextlib.suppress(UsageError):  # what cannot be copied is asked itself
+            scheduler = independent(scheduler)
+    return float(scheduler(t))
 
 
 def independent(scheduler: Any) -> Any:

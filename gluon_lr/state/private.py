@@ -171,6 +171,11 @@ def what_loader_serves(loader: Any) -> Dict[str, Any]:
     return {"dataset": loader._dataset, "batch_sampler": loader._batch_sampler, "batchify_fn": loader._batchify_fn}
 
 
+def arrays_of_dataset(dataset: Any) -> List[Any]:
+    """What an ``ArrayDataset`` takes its examples from: arrays, lists or other datasets."""
+    return list(dataset._data)
+
+
 def examples_rolled_over(loader: Any) -> Optional[List[Any]]:
     """What a ``DataLoader`` with ``last_batch="rollover"`` has left for its next epoch; None for any other loader."""
     left = getattr(getattr(loader, "_batch_sampler", None), "_prev", None)
@@ -256,7 +261,10 @@ def updates_on_kvstore(trainer: Any) -> bool:
 
 def compresses_gradients(trainer: Any) -> bool:
     """Whether a trainer's kvstore compresses what is pushed to it, and keeps what that leaves over to itself."""
-    return bool(trainer._compression_params)
+    if not trainer._compression_params or (trainer._kv_initialized and trainer._kvstore is None):
+        return False
+    store = trainer._kvstore_params["kvstore"]
+    return len(trainer._contexts) > 1 or not isinstance(store, str) or "dist" in store  # else it will have no kvstore
 
 
 def updates_on_servers(trainer: Any) -> bool:

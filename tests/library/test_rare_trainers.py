@@ -1,6 +1,8 @@
 """Trainers, loaders and losses that few use and all may: each trains, is searched and is undone as it should be."""
 
+import random
 import threading
+import weakref
 
 import mxnet as mx
 import numpy as np
@@ -58,6 +60,11 @@ def test_a_trainer_that_compresses_gradients_is_refused_where_it_could_not_be_pu
         with pytest.raises(UsageError, match="compress"):
             doing()
     assert all((a == b).all() for a, b in zip(weights(net), before))
+    one = small()  # there is no kvstore on one context, so nothing is compressed
+    trainer = gluon.Trainer(one.collect_params(), "sgd", compression_params={"type": "2bit"})
+    for _ in range(2):
+        assert len(LRFinder(Learner(one, [BATCH], CPU, LOSS, trainer)).find(1e-3, 2, progress=False)) > 1
+        step(one, trainer)
 
 
 def test_layers_that_were_frozen_are_right_on_the_kvstore_when_they_train_again(tmp_path):
@@ -137,15 +144,15 @@ def test_a_layer_that_is_frozen_on_the_way_stays_so():
     assert {p.grad_req for p in net[1].collect_params().values()} == {"write"}
 
 
-@pytest.mark.parametrize("name", ["sgd", "nag", "lbsgd", "adaptiveheavyball"])
+@pytest.mark.parametrize("name", ["sgd", "nag", "lbsgd", "adaptiveheavyball", "adaptiveheavyball on a kvstore"])
 @pytest.mark.parametrize("ctx", [CPU, TWO], ids=["one", "two"])
 def test_old_steps_go_on_at_the_searchs_rate(name, ctx):
     import gluon_lr.optimizers  # noqa: F401  registers the last one
 
     net = small(ctx)
-    options = {"learning_rate": 0.5} if name == "adaptiveheavyball" else {"learning_rate": 0.5, "momentum": 0.9}
+    options = {"learning_rate": 0.1} if "ball" in name else {"learning_rate": 0.5, "momentum": 0.9}
     own = {"update_on_kvstore": False} if name == "adaptiveheavyball" else {}
-    trainer = gluon.Trainer(net.collect_params(), name, options, **own)
+    trainer = gluon.Trainer(net.collect_params(), name.split(" ")[0], options, **own)
     for _ in range(4):
         step(net, trainer, ctx)
     result = LRFinder(Learner(net, [BATCH], ctx, LOSS, trainer)).find(1e-7, 1.1, max_updates=20, progress=False)
@@ -200,7 +207,7 @@ class OwnOrder:
     [
         lambda: OwnOrder(np.random.default_rng(0), lambda g, order: g.shuffle(order)),
         lambda: OwnOrder(np.random.RandomState(0), lambda g, order: g.shuffle(order)),
-        lambda: OwnOrder(__import__("random").Random(0), lambda g, order: g.shuffle(order)),
+        lambda: OwnOrder(random.Random(0), lambda g, order: g.shuffle(order)),
     ],
     ids=["Generator", "RandomState", "Random"],
 )
@@ -279,8 +286,42 @@ def test_a_frozen_net_may_have_a_loss_that_learns():
     assert loss.factor.data().asscalar() != 1
     assert len(LRFinder(Learner(net, [BATCH], CPU, loss, trainer)).find(1e-3, 2, progress=False)) > 1
     frozen = gluon.Trainer(net.collect_params(), "sgd")
-    with pytest.raises(UsageError, match="nothing to train"):
-        train(net, [BATCH], [BATCH], 1, LOSS, frozen, CPU)
+    for one in (LOSS, loss):
+        with pytest.raises(UsageError, match="nothing to train"):
+            train(net, [BATCH], [BATCH], 1, one, frozen, CPU)
+        with pytest.raises(UsageError, match="nothing to train"):
+            Learner(net, [BATCH], CPU, one)
+
+
+def test_a_search_goes_past_what_it_cannot_look_into():
+    class Odd(list):
+        pass
+
+    class Gone:
+        @property
+        def __dict__(self):
+            raise RuntimeError("not bound")
+
+    loader, target = Odd([BATCH]), Odd()
+    loader.parts = [random.SystemRandom(), weakref.proxy(target), Gone(), np.random.RandomState(np.random.PCG64(1))]
+    del target
+    net = small()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1})
+    assert len(LRFinder(Learner(net, loader, CPU, LOSS, trainer)).find(1e-3, 2, progress=False)) > 1
+
+
+def test_a_scheduler_that_cannot_be_copied_is_asked_itself():
+    class Locked(mx.lr_scheduler.LRScheduler):
+        def __init__(self):
+            super().__init__()
+            self.lock = threading.Lock()
+
+        def __call__(self, t):
+            return 0.1
+
+    net = small()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"lr_scheduler": Locked()})
+    train(net, [BATCH], [BATCH], 1, LOSS, trainer, CPU, schedules=[ScheduledWeightDecay(1e-3)])
 
 
 def test_a_loader_whose_epoch_is_a_method_keeps_it():

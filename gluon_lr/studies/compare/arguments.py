@@ -13,7 +13,7 @@ from ...arguments import real_number, shown
 from ...errors import UsageError
 from ...experiments.spec import RunSpec
 
-_LONGEST = 200  # bytes of a run's name; what its files end in follows it, and most systems allow 255
+_LONGEST = 216  # bytes of a run's name: most systems allow 255 of a file's, and 39 are for what it ends in
 _RATES = ("base_lr", "max_lr")  # what schedules call the rate that they are built on
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -14,7 +14,6 @@ from ...arguments import MOST_SEED, whole_number
 from ...checks import number_of_classes
 from ...data.forms import Unpack
 from ...errors import UsageError
-from ...experiments.run import seed_everything
 from ...experiments.spec import Ingredients, RunSpec
 from ...experiments.store import Store
 from ...experiments.sweep import sweep
@@ -31,7 +30,7 @@ from .arguments import (
     several,
 )
 from .comparison import Comparison
-from .identified import Data, Identities, as_made, loaders, seeded
+from .identified import Data, Identities, data_as_made, loaders, net_as_made, seeded
 from .refusal import Planned, count_recorded, require_same
 from .tuned import TUNE, tuned_rates
 
@@ -45,8 +44,8 @@ class Given:
     """What every run of a comparison is built of; it goes to the processes that train.
 
     Attributes:
-        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, batch_metric, names: as :func:`compare`
-            takes them.
+        make_net, data, schedules, loss, optimizer, optimizer_params, unpack, batch_metric: as :func:`compare` takes
+            them.
     """
 
     make_net: Callable[[], Any]
@@ -57,7 +56,6 @@ class Given:
     optimizer_params: Dict[str, Any]
     unpack: Optional[Unpack] = None
     batch_metric: Optional[Metric] = None
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def compare(
@@ -157,8 +155,7 @@ def compare(
     numbers = several(seeds, "seeds", functools.partial(whole_number, least=0, most=MOST_SEED), "seeds=range(3)")
     epochs = whole_number("epochs", epochs, least=1)
     require_context_name(ctx)
-    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric,
-                  dict(names or {}))  # fmt: skip
+    given = Given(make_net, data, dict(schedules), loss, optimizer, dict(optimizer_params or {}), unpack, batch_metric)
     if isinstance(metric, str) and metric.startswith("valid_"):
         with seeded(numbers[0]):
             if loaders(data, numbers[0])[1] is None:
@@ -285,13 +282,10 @@ def _build(
     from ...finder.learner import initialize_missing
 
     plan = planned[spec.key]
-    seed_everything(0)  # as where the run was planned
-    made = {"net": as_made("net", given.make_net(), given.names)}
-    seed_everything(spec.seed)
     train_iter, valid_iter, test_iter = loaders(given.data, spec.seed)
-    made["data"] = as_made("data", (train_iter, valid_iter, test_iter), given.names)
-    require_same(plan.made, made)
+    made = {"data": data_as_made((train_iter, valid_iter, test_iter))}
     net = given.make_net()
+    require_same(plan.made, {**made, "net": net_as_made(net)})
     initialize_missing(net, [ctx])
     net.collect_params().reset_ctx(ctx)
     inputs, _ = shards((given.unpack or unpack_pair)(next(iter(test_iter))), [ctx])[0]

@@ -13,19 +13,20 @@ import numpy as np
 from mxnet import gluon
 
 from ...data.batches import ArrayBatches
+from ...data.forms import arrays_in
 from ...errors import UsageError
 from ...experiments.run import seed_everything
 from ...identity import identify
 from ...identity.packages import installed
-from ...state.private import batch_size_of, what_loader_serves
+from ...state.private import arrays_of_dataset, batch_size_of, is_initialized, what_loader_serves
 
 Data = Union[Sequence[Any], Callable[[int], Sequence[Any]]]
 Identity = Tuple[Any, str]  # what has to be equal, and what to call it
 _PARTS = ("net", "data", "loss", "unpack", "batch_metric")
 _NOT_STEADY = (
     "{what} is another function after each call, since it changes a value that it uses: its runs could not be known "
-    "again, and each might get something else. Let it give the same for the same seed (what it loads may be kept by "
-    "functools.lru_cache), or give it a name of your own, names={{{key!r}: 'mine-v1'}}"
+    "again, and each might get something else. Let it give the same for the same seed and change nothing, or give it a "
+    "name of your own, names={{{key!r}: 'mine-v1'}}"
 )
 
 
@@ -78,7 +79,7 @@ class Identities:
         self._names = dict(names or {})
         known = [*_PARTS, *schedules]
         self._remembered: Optional[str] = None
-        self._made: Dict[Any, Optional[str]] = {}
+        self._made: Dict[Any, List[Any]] = {}
         for key, name in self._names.items():
             if key not in known:
                 raise UsageError(f"names has {key!r}: expected one of {', '.join(map(repr, known))}")
@@ -99,17 +100,17 @@ class Identities:
         """
         with seeded(0):
             net = make_net()
-            self._made["net"] = as_made("net", net, self._names)
             shown = f"{_line(repr(net))}, made by {bound(make_net)}"
             identity = self._of("net", {"function": make_net, "built": net}, shown)
+            self._made["net"] = net_as_made(net)
         with seeded(0):
             again = make_net()
             if again is net:
                 raise UsageError(
                     f"make_net ({bound(make_net)}) gave the same net twice: expected a new one at every call, since "
-                    "every run trains its own"
+                    "every run trains its own, for example by copy.deepcopy"
                 )
-            if self._of("net", {"function": make_net, "built": again}, shown) != identity:
+            if self._of("net", {"function": make_net}, shown)[0].get("function") != identity[0].get("function"):
                 raise UsageError(_NOT_STEADY.format(what="make_net", key="net"))
         return identity
 
@@ -121,7 +122,7 @@ class Identities:
         """
         with seeded(seed):
             each = [loader for loader in loaders(data, seed) if loader is not None]
-            self._made[seed] = as_made("data", each, self._names)
+            self._made[seed] = data_as_made(each)
             shown = "; ".join(_batches(loader) for loader in each)
             if "data" in self._names:
                 return self._of("data", {}, shown)
@@ -135,8 +136,8 @@ class Identities:
         self._remembered = identity.get("function")
         return identity, f"{shown}, contents {identity['contents'][:8]}"
 
-    def made(self, seed: int) -> Dict[str, Optional[str]]:
-        """What net and data of a seed turned out to be, of those that were identified."""
+    def made(self, seed: int) -> Dict[str, List[Any]]:
+        """What net and data of a seed turned out to be, for :func:`net_as_made` and :func:`data_as_made` elsewhere."""
         return {"net": self._made["net"], "data": self._made[seed]}
 
     def loss(self, loss: Any) -> Identity:
@@ -200,13 +201,36 @@ class Identities:
             ) from error
 
 
-def as_made(key: str, value: Any, names: Mapping[str, str]) -> Optional[str]:
-    """What the function for a net or for data has made, without its code, so that a worker process can be held to it;
-    None where it goes by a name."""
-    if key in names:
-        return None
-    held = value if key == "net" else [[loader, _length(loader)] for loader in value if loader is not None]
-    return identify(held, key, code=False)
+def net_as_made(net: Any) -> List[Any]:
+    """What a worker process is held to of a net: its parameters' shapes, types and whether they have values."""
+    return [[p.shape, np.dtype(p.dtype).name, p.grad_req, is_initialized(p)] for p in net.collect_params().values()]
+
+
+def data_as_made(each: Sequence[Any]) -> List[Any]:
+    """What a worker process is held to of loaders: their lengths, and some numbers of each array that they hold."""
+    return [[_length(loader), [_sampled(array) for array in _arrays(loader)]] for loader in each if loader is not None]
+
+
+def _arrays(loader: Any) -> List[Any]:
+    if isinstance(loader, ArrayBatches):
+        return [loader.images, loader.labels]
+    if isinstance(loader, mx.io.NDArrayIter):
+        return [array for _, array in (*loader.data, *loader.label)]
+    if isinstance(loader, (list, tuple)):
+        return arrays_in(loader[0]) if loader else []
+    dataset = what_loader_serves(loader)["dataset"] if isinstance(loader, gluon.data.DataLoader) else None
+    return arrays_of_dataset(dataset) if isinstance(dataset, gluon.data.ArrayDataset) else []
+
+
+def _sampled(array: Any) -> List[Any]:
+    """Shape, type, and 64 numbers from all over an array; none of what holds no numbers or would have to be read."""
+    if not isinstance(array, (mx.nd.NDArray, np.ndarray)):
+        return [type(array).__name__]
+    plain = array.asnumpy() if isinstance(array, mx.nd.NDArray) else array
+    if plain.dtype.kind not in "biuf" or not plain.size:
+        return [plain.shape, plain.dtype.str, []]
+    places = np.linspace(0, plain.size - 1, min(64, plain.size)).astype(int)
+    return [plain.shape, plain.dtype.str, plain[np.unravel_index(places, plain.shape)].astype(float).tolist()]
 
 
 def bound(function: Any) -> str:

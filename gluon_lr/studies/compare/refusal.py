@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 import numpy as np
 
@@ -34,23 +34,37 @@ class Planned:
 
     spec: RunSpec
     words: Dict[str, str]
-    made: Mapping[str, Optional[str]] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
 
 
-def require_same(planned: Mapping[str, Optional[str]], made: Mapping[str, Optional[str]]) -> None:
+def require_same(planned: Mapping[str, Any], made: Mapping[str, Any]) -> None:
     """Refuse to train what is not what was planned, and what the record will name.
+
+    Numbers may differ by rounding, and a few by more: a worker process computes with one thread.
 
     Raises:
         UsageError: the net or the data that a worker process has made are others than those of the process that asked.
     """
     for key, before in planned.items():
-        if made[key] != before:
+        if not _alike(before, made[key]):
             raise UsageError(
                 f"the worker process that trains makes {_CALLED[key]} than the process that called compare. Either the "
                 f"function does not give the same at each call, or it uses a value of a module that was changed after "
                 "the module was imported: a worker imports the module's file anew. Seed what it draws, and hand such "
                 "values to the function or change them in the file"
             )
+
+
+def _alike(before: Any, now: Any) -> bool:
+    if isinstance(before, (list, tuple)) and before and all(isinstance(value, float) for value in before):
+        one, other = np.array(before), np.array(now)
+        if one.shape != other.shape:
+            return False
+        close = np.isclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True)
+        return bool(close.mean() > 0.9)
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(now) and all(map(_alike, before, now))
+    return bool(before == now)
 
 
 def count_recorded(store: Store, runs: Sequence[Planned]) -> int:

@@ -70,8 +70,8 @@ def own_files() -> Tuple[Tuple[str, int], ...]:
     """The files of the user's own modules that are loaded, each with the time of its last change."""
     found = {}
     for name, module in list(sys.modules.items()):
-        # Not getattr(), which would load what is imported lazily.
-        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        own = issubclass(type(module), ModuleType)  # and not vars(), which would load what is imported lazily
+        file = object.__getattribute__(module, "__dict__").get("__file__") if own else None
         if isinstance(file, str) and name.partition(".")[0] != _OURS and _owner(file) is None:
             with contextlib.suppress(OSError):  # of a module that was never a file
                 found[file] = os.stat(file).st_mtime_ns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Tuple
@@ -95,11 +94,20 @@ class ForeignScheduler(Scheduler):
 
 
 def next_rate(scheduler: Any, t: int) -> float:
-    """The rate that a trainer's scheduler will give at ``t``; asked of a copy, where it may count its calls."""
-    if not type(scheduler).__module__.startswith(("gluon_lr.", "mxnet.lr_scheduler")):
-        with contextlib.suppress(UsageError):  # what cannot be copied is asked itself
-            scheduler = independent(scheduler)
-    return float(scheduler(t))
+    """The rate that a trainer's scheduler will give at ``t``; asked of a copy, where it may count its calls.
+
+    Raises:
+        UsageError: it counts them and cannot be copied.
+    """
+    if type(scheduler).__module__.startswith(("gluon_lr.", "mxnet.lr_scheduler")):
+        return float(scheduler(t))
+    try:
+        return float(independent(scheduler)(t))
+    except UsageError:
+        rate, again = scheduler(t), scheduler(t)
+        if rate != again:  # asked here, it gives the trainer another rate
+            raise
+        return float(rate)
 
 
 def independent(scheduler: Any) -> Any:

@@ -172,8 +172,13 @@ def what_loader_serves(loader: Any) -> Dict[str, Any]:
 
 
 def arrays_of_dataset(dataset: Any) -> List[Any]:
-    """What an ``ArrayDataset`` takes its examples from: arrays, lists or other datasets."""
-    return list(dataset._data)
+    """What an ``ArrayDataset`` takes its examples from, also under transforms; nothing of another dataset."""
+    from mxnet import gluon
+
+    while isinstance(getattr(dataset, "_data", None), gluon.data.Dataset):
+        dataset = dataset._data
+    data = getattr(dataset, "_data", None)
+    return list(data) if isinstance(dataset, gluon.data.ArrayDataset) and isinstance(data, list) else []
 
 
 def examples_rolled_over(loader: Any) -> Optional[List[Any]]:

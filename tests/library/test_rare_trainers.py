@@ -319,9 +319,20 @@ def test_a_scheduler_that_cannot_be_copied_is_asked_itself():
         def __call__(self, t):
             return 0.1
 
+    class Drawing(Locked):
+        def __init__(self):
+            super().__init__()
+            self.rates = iter([0.1, 0.05, 0.025])
+
+        def __call__(self, t):
+            return next(self.rates)
+
     net = small()
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"lr_scheduler": Locked()})
     train(net, [BATCH], [BATCH], 1, LOSS, trainer, CPU, schedules=[ScheduledWeightDecay(1e-3)])
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"lr_scheduler": Drawing()})
+    with pytest.raises(UsageError, match="cannot be copied"):
+        ScheduledWeightDecay(1e-3).apply(trainer, 1)
 
 
 def test_a_loader_whose_epoch_is_a_method_keeps_it():

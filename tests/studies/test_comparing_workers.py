@@ -139,6 +139,20 @@ def test_rounding_is_no_other_data_and_other_numbers_are():
     one_label = X[:, 0] > 0
     one_label[47] = not one_label[47]  # on the border, where rounding decides
     require_same(made(X), made(X, one_label))
+    require_same({"data": None}, {"data": made(X)["data"]})
+    years, datasets = np.full(48, 2019), gluon.data.ArrayDataset(X, X[:, 0]).transform_first(lambda x: x)
+    for one, another in (
+        ([ArrayBatches(X, years, 16, transform=lambda x: x)], [ArrayBatches(X, years + 1, 16, transform=lambda x: x)]),
+        ([mx.io.NDArrayIter(X, X[:, 0], 4)], [mx.io.NDArrayIter(X, X[:, 0], 8)]),
+        (
+            [gluon.data.DataLoader(datasets, 16)],
+            [gluon.data.DataLoader(gluon.data.ArrayDataset(3 * X, X[:, 0]).transform_first(lambda x: x), 16)],
+        ),
+    ):
+        require_same({"data": data_as_made(one)}, {"data": data_as_made(one)})
+        with pytest.raises(UsageError, match="other data"):
+            require_same({"data": data_as_made(one)}, {"data": data_as_made(another)})
+    assert data_as_made([[(X, np.array(0.5))]])[0][-1][1][-1] == [0.5]
     for other in (X[::-1], X + 1, X[:47], X.astype("float64")):
         with pytest.raises(UsageError, match="other data"):
             require_same(made(X), made(other, X[: len(other), 0] > 0))
@@ -217,6 +231,26 @@ def test_a_hook_without_identity_goes_by_the_name_that_the_refusal_asks_for(tmp_
     names = {"unpack": "mine-v1"}
     assert run(net, clouds, tmp_path, unpack=lambda batch: batch, names=names).trained == 1
     assert run(net, clouds, tmp_path, unpack=lambda batch: tuple(batch), names=names).read == 1
+
+
+def test_what_goes_by_a_name_may_differ_and_a_net_may_be_drawn(tmp_path):
+    unseeded = run(net, lambda seed: clouds(seed, np.random.RandomState()), tmp_path, names={"data": "v1"})
+    assert unseeded.records[0].complete
+    drawn = run(lambda: gluon.nn.Dense(np.random.randint(2, 64)), clouds, tmp_path / "drawn", seeds=[1, 2])
+    assert [record.complete for record in drawn.records] == [True, True], drawn.records[0].error
+
+
+def test_a_nets_layers_are_held_against_the_callers(users_file, tmp_path):
+    (tmp_path / "users_dropout_nets.py").write_text(
+        "from mxnet import gluon\nP = 0.5\n\ndef net():\n    made = gluon.nn.HybridSequential()\n"
+        "    made.add(gluon.nn.Dropout(P), gluon.nn.Dense(2))\n    return made\n"
+    )
+    import users_dropout_nets
+
+    assert run(users_dropout_nets.net, clouds, tmp_path / "a").records[0].complete
+    users_dropout_nets.P = 0.25
+    (record,) = run(users_dropout_nets.net, clouds, tmp_path / "b").records
+    assert "makes another net" in record.failure
 
 
 def test_texts_stay_out_of_records():

@@ -14,6 +14,7 @@ from ...arguments import MOST_SEED, whole_number
 from ...checks import number_of_classes
 from ...data.forms import Unpack
 from ...errors import UsageError
+from ...experiments.run import seed_everything
 from ...experiments.spec import Ingredients, RunSpec
 from ...experiments.store import Store
 from ...experiments.sweep import sweep
@@ -282,10 +283,12 @@ def _build(
     from ...finder.learner import initialize_missing
 
     plan = planned[spec.key]
+    seed_everything(0)  # as where the run was planned
+    made = {"net": net_as_made(given.make_net())}
+    seed_everything(spec.seed)
     train_iter, valid_iter, test_iter = loaders(given.data, spec.seed)
-    made = {"data": data_as_made((train_iter, valid_iter, test_iter))}
+    require_same(plan.made, {**made, "data": data_as_made((train_iter, valid_iter, test_iter))})
     net = given.make_net()
-    require_same(plan.made, {**made, "net": net_as_made(net)})
     initialize_missing(net, [ctx])
     net.collect_params().reset_ctx(ctx)
     inputs, _ = shards((given.unpack or unpack_pair)(next(iter(test_iter))), [ctx])[0]

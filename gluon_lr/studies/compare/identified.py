@@ -79,7 +79,7 @@ class Identities:
         self._names = dict(names or {})
         known = [*_PARTS, *schedules]
         self._remembered: Optional[str] = None
-        self._made: Dict[Any, List[Any]] = {}
+        self._made: Dict[Any, Optional[List[Any]]] = {}
         for key, name in self._names.items():
             if key not in known:
                 raise UsageError(f"names has {key!r}: expected one of {', '.join(map(repr, known))}")
@@ -102,7 +102,7 @@ class Identities:
             net = make_net()
             shown = f"{_line(repr(net))}, made by {bound(make_net)}"
             identity = self._of("net", {"function": make_net, "built": net}, shown)
-            self._made["net"] = net_as_made(net)
+            self._made["net"] = None if "net" in self._names else net_as_made(net)
         with seeded(0):
             again = make_net()
             if again is net:
@@ -122,7 +122,7 @@ class Identities:
         """
         with seeded(seed):
             each = [loader for loader in loaders(data, seed) if loader is not None]
-            self._made[seed] = data_as_made(each)
+            self._made[seed] = None if "data" in self._names else data_as_made(each)
             shown = "; ".join(_batches(loader) for loader in each)
             if "data" in self._names:
                 return self._of("data", {}, shown)
@@ -136,8 +136,9 @@ class Identities:
         self._remembered = identity.get("function")
         return identity, f"{shown}, contents {identity['contents'][:8]}"
 
-    def made(self, seed: int) -> Dict[str, List[Any]]:
-        """What net and data of a seed turned out to be, for :func:`net_as_made` and :func:`data_as_made` elsewhere."""
+    def made(self, seed: int) -> Dict[str, Optional[List[Any]]]:
+        """What net and data of a seed turned out to be, as :func:`net_as_made` and :func:`data_as_made` say; None where
+        they go by a name."""
         return {"net": self._made["net"], "data": self._made[seed]}
 
     def loss(self, loss: Any) -> Identity:
@@ -202,13 +203,20 @@ class Identities:
 
 
 def net_as_made(net: Any) -> List[Any]:
-    """What a worker process is held to of a net: its parameters' shapes, types and whether they have values."""
-    return [[p.shape, np.dtype(p.dtype).name, p.grad_req, is_initialized(p)] for p in net.collect_params().values()]
+    """What a worker process is held to of a net: how Gluon prints it, and of its parameters shapes, types and whether
+    they have values."""
+    shapes = [p.shape and tuple(max(0, int(size)) for size in p.shape) for p in net.collect_params().values()]
+    rest = [[np.dtype(p.dtype).name, p.grad_req, is_initialized(p)] for p in net.collect_params().values()]
+    return [re.sub(r"[A-Za-z]+\d+_", "", _line(repr(net))), shapes, rest]  # without names that hold counters
 
 
 def data_as_made(each: Sequence[Any]) -> List[Any]:
     """What a worker process is held to of loaders: their lengths, and some numbers of each array that they hold."""
-    return [[_length(loader), [_sampled(array) for array in _arrays(loader)]] for loader in each if loader is not None]
+    return [
+        [_length(loader), _batch_size(loader), [_sampled(array) for array in _arrays(loader)]]
+        for loader in each
+        if loader is not None
+    ]
 
 
 def _arrays(loader: Any) -> List[Any]:
@@ -218,8 +226,7 @@ def _arrays(loader: Any) -> List[Any]:
         return [array for _, array in (*loader.data, *loader.label)]
     if isinstance(loader, (list, tuple)):
         return arrays_in(loader[0]) if loader else []
-    dataset = what_loader_serves(loader)["dataset"] if isinstance(loader, gluon.data.DataLoader) else None
-    return arrays_of_dataset(dataset) if isinstance(dataset, gluon.data.ArrayDataset) else []
+    return arrays_of_dataset(what_loader_serves(loader)["dataset"]) if isinstance(loader, gluon.data.DataLoader) else []
 
 
 def _sampled(array: Any) -> List[Any]:
@@ -230,7 +237,8 @@ def _sampled(array: Any) -> List[Any]:
     if plain.dtype.kind not in "biuf" or not plain.size:
         return [plain.shape, plain.dtype.str, []]
     places = np.linspace(0, plain.size - 1, min(64, plain.size)).astype(int)
-    return [plain.shape, plain.dtype.str, plain[np.unravel_index(places, plain.shape)].astype(float).tolist()]
+    numbers = np.atleast_1d(plain)[np.unravel_index(places, np.atleast_1d(plain).shape)]
+    return [plain.shape, plain.dtype.str, numbers.tolist()]
 
 
 def bound(function: Any) -> str:
@@ -267,8 +275,12 @@ def _line(text: str) -> str:
 
 def _batches(loader: Any) -> str:
     count = f"{len(loader)} batches" if hasattr(loader, "__len__") else type(loader).__name__
-    size = getattr(loader, "batch_size", None) or batch_size_of(loader)
+    size = _batch_size(loader)
     return f"{count} of {size}" if size else count
+
+
+def _batch_size(loader: Any) -> Any:
+    return getattr(loader, "batch_size", None) or batch_size_of(loader)
 
 
 def _contents(loader: Any) -> List[Any]:

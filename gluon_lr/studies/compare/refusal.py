@@ -46,7 +46,7 @@ def require_same(planned: Mapping[str, Any], made: Mapping[str, Any]) -> None:
         UsageError: the net or the data that a worker process has made are others than those of the process that asked.
     """
     for key, before in planned.items():
-        if not _alike(before, made[key]):
+        if before is not None and not _alike(before, made[key]):
             raise UsageError(
                 f"the worker process that trains makes {_CALLED[key]} than the process that called compare. Either the "
                 f"function does not give the same at each call, or it uses a value of a module that was changed after "
@@ -56,15 +56,15 @@ def require_same(planned: Mapping[str, Any], made: Mapping[str, Any]) -> None:
 
 
 def _alike(before: Any, now: Any) -> bool:
-    if isinstance(before, (list, tuple)) and before and all(isinstance(value, float) for value in before):
-        one, other = np.array(before), np.array(now)
-        if one.shape != other.shape:
-            return False
-        close = np.isclose(one, other, rtol=1e-3, atol=1e-6, equal_nan=True)
+    if not isinstance(before, (list, tuple)) or not isinstance(now, (list, tuple)):
+        return bool(before == now)
+    if len(before) != len(now):
+        return False
+    if isinstance(before, list) and before and all(isinstance(value, (int, float)) for value in before):
+        whole = all(isinstance(value, int) for value in before)
+        close = np.isclose(before, now, rtol=0 if whole else 1e-3, atol=0 if whole else 1e-6, equal_nan=True)
         return bool(close.mean() > 0.9)
-    if isinstance(before, (list, tuple)):
-        return len(before) == len(now) and all(map(_alike, before, now))
-    return bool(before == now)
+    return all(map(_alike, before, now))
 
 
 def count_recorded(store: Store, runs: Sequence[Planned]) -> int:

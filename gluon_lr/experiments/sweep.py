@@ -141,11 +141,8 @@ def in_processes(calls: Sequence[Tuple[Any, ...]], jobs: Optional[int] = None) -
     # A single job gets a process of its own too, since only there can we promise one thread. joblib would run it in
     # this process, so we ask for two processes and hand out one task at a time.
     # joblib for Python 3.8 takes no initializers: there a worker begins to watch its parent with its first run.
-    watch: Dict[str, Any] = {}
-    if sys.version_info >= (3, 9):
-        watch = {"initializer": _begin, "initargs": (parent, own_files())}
-    else:
-        _end_workers_that_know_other(own_files())
+    watch = {"initializer": _die_with, "initargs": (parent,)} if sys.version_info >= (3, 9) else {}
+    _end_workers_that_know_other(own_files())
     with warnings.catch_warnings(), parallel_config(
         backend="loky", n_jobs=max(2, workers), inner_max_num_threads=_THREADS_PER_RUN, **watch
     ):
@@ -240,19 +237,11 @@ def _in_folder(folder: str, function: Callable[..., Any], *arguments: Any) -> An
     return function(*arguments)
 
 
-def _begin(parent: int, files: Any) -> None:
-    """Begin a worker process.
-
-    joblib takes new ones where ``files`` differ from those of the call before: a worker keeps what it has imported.
-    """
-    _die_with(parent)
-
-
 _known_files: Any = None
 
 
 def _end_workers_that_know_other(files: Any) -> None:
-    """What joblib does by itself where it takes initializers."""
+    """End joblib's workers where ``files`` differ from those of the call before: workers keep what they imported."""
     global _known_files
     if _known_files not in (None, files):
         from joblib.externals.loky import get_reusable_executor
